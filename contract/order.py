@@ -1,0 +1,53 @@
+"""An order as the storefront writes it: the shape that the storefront and the validator agree on.
+
+Amounts are integer minor units of `currency`. They are typed `int | float` because a fraction of a penny is a
+fault of the merchant's data that deserves its own reason, not a parse error.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA_VERSION = 1
+
+Amount = int | float
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+AwareTime = Annotated[datetime, Meta(tz=True)]
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """One line of an order: `quantity` pieces of `sku` at `unit_price`, less `discount` for the whole line."""
+
+    sku: Name
+    quantity: int
+    unit_price: Amount
+    discount: Amount = 0
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A sale or a return. Returns carry positive quantities; `returns` names the order that they undo."""
+
+    type: Literal["order"]
+    schema_version: int
+    event_id: Name | None = None
+    event_time: AwareTime
+    order_id: Name
+    session_id: Name | None = None
+    kind: Literal["sale", "return"]
+    returns: Name | None = None
+    customer_id: Name | None = None
+    channel: Name
+    region: Name | None = None
+    currency: str
+    lines: list[Line]
+    tax: Amount = 0
+    shipping: Amount = 0
+    total: Amount
+
+
+def total_of(order: Order) -> Amount:
+    """What the parts come to: lines less discounts, plus tax and shipping (minor units)."""
+    goods = sum(line.quantity * line.unit_price - line.discount for line in order.lines)
+    return goods + order.tax + order.shipping

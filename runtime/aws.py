@@ -1,0 +1,30 @@
+"""The only builder of AWS clients."""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from runtime.settings import Aws
+
+
+def client(service: str, aws: Aws, *, attempts: int = 3, connections: int = 10, read_timeout_s: float = 20.0) -> Any:
+    """A boto3 client for `service` (`kinesis`, `dynamodb`, ...).
+
+    `attempts` 1 for Kinesis data calls: they are retried entry by entry, by the caller.
+    """
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=connections,
+        connect_timeout=5,
+        read_timeout=read_timeout_s,
+    )
+    endpoint = aws.kinesis_endpoint if service == "kinesis" else aws.endpoint
+    return boto3.client(
+        service,
+        region_name=aws.region,
+        endpoint_url=endpoint or None,
+        aws_access_key_id=aws.access_key_id or None,
+        aws_secret_access_key=aws.secret_access_key or None,
+        config=config,
+    )

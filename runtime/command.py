@@ -1,0 +1,63 @@
+"""One shape for every command: settings, `--print-settings`, one-line errors, exit codes, a clean stop."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runtime.errors import ConfigError
+from runtime.settings import describe, load
+
+EXIT_CONFIG = 2  # the operator has to change something first
+
+
+def run(group: click.Group) -> None:
+    """Run a `python -m NAME` command. A ConfigError becomes one line on stderr and exit code 2."""
+    try:
+        group(standalone_mode=True)
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_CONFIG)
+
+
+def with_settings(cls: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command `--settings FILE` and `--print-settings`, and call it with `settings` of type `cls`."""
+
+    def wrap(command: Callable[..., Any]) -> Callable[..., Any]:
+        def call(settings_file: Path | None, print_settings: bool, **options: Any) -> Any:
+            settings = load(cls, file=settings_file)
+            if print_settings:
+                click.echo(describe(settings))
+                return None
+            return command(settings=settings, **options)
+
+        call.__name__, call.__doc__ = command.__name__, command.__doc__
+        call.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+        file = click.option(
+            "--settings",
+            "settings_file",
+            type=click.Path(path_type=Path),
+            help="Settings TOML. Default: STOREPULSE_SETTINGS, else the local stack's.",
+        )
+        show = click.option("--print-settings", is_flag=True, help="Print the settings in force and exit.")
+        return file(show(call))
+
+    return wrap
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Log lines as `time level logger message`, to stderr."""
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM, SIGINT or SIGHUP sets: the loop that waits on it ends in good order."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

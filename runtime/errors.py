@@ -1,0 +1,5 @@
+"""Errors that every process knows by the reaction that they ask for."""
+
+
+class ConfigError(Exception):
+    """Stop, and tell the operator what to change: the message is one line that says so."""

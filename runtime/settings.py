@@ -1,0 +1,129 @@
+"""Settings: one frozen dataclass a process, made of sections, read from a TOML file and the environment.
+
+A process's settings class has one field per section; a section is a frozen dataclass whose fields are declared with
+`setting(...)`. Field `region` of section `aws` is `region` under `[aws]` in the file and `STOREPULSE_AWS_REGION` in
+the environment, which wins. Tables of other processes in the same file are left alone.
+"""
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from runtime.errors import ConfigError
+
+DEFAULT_FILE = Path(".storepulse/settings.toml")  # where `python -m infra.local up` writes the endpoints
+FILE_VARIABLE = "STOREPULSE_SETTINGS"
+
+S = TypeVar("S")
+
+
+def setting(default: Any, about: str, *, unit: str = "", secret: bool = False) -> Any:
+    """A documented field of a section. `about` says what it does and why the default is what it is."""
+    return dataclasses.field(default=default, metadata={"about": about, "unit": unit, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aws:
+    """How to reach AWS, or the local parts that stand in for it."""
+
+    region: str = setting("eu-west-2", "AWS region")
+    kinesis_endpoint: str = setting("", "URL of Kinesis; empty: AWS's own")
+    endpoint: str = setting("", "URL of every other AWS service; empty: AWS's own")
+    access_key_id: str = setting("", "empty: boto3's own credential chain (the instance's role)")
+    secret_access_key: str = setting("", "goes with access_key_id", secret=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """The streams between producers and consumers."""
+
+    transactions: str = setting("storepulse-transactions", "stream of orders")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSearch:
+    """Where the live documents are."""
+
+    url: str = setting("http://127.0.0.1:9200", "URL of the cluster")
+    timeout_s: float = setting(30.0, "longest wait for one answer", unit="s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """What is true of the shop everywhere."""
+
+    time_zone: str = setting("Europe/London", "days are cut here (IANA name)")
+    currency: str = setting("GBP", "the currency that boards lead with (ISO 4217)")
+
+
+def load(cls: type[S], *, file: Path | None = None, environ: Mapping[str, str] | None = None) -> S:
+    """The settings of one process: defaults, then the file, then the environment.
+
+    `file` None: STOREPULSE_SETTINGS, else the local stack's file where it exists, else no file.
+    Raises ConfigError for a file that is absent or broken, an unknown key, and a value of the wrong type.
+    """
+    environ = os.environ if environ is None else environ
+    tables, source = _read(file, environ)
+    hints = get_type_hints(cls)
+    sections = {f.name: _section(hints[f.name], f.name, tables, source, environ) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return cls(**sections)
+
+
+def describe(settings: Any) -> str:
+    """What is in force, as TOML with each setting's meaning beside it; secrets masked."""
+    lines: list[str] = []
+    for section_field in dataclasses.fields(settings):
+        section = getattr(settings, section_field.name)
+        lines.append(f"[{section_field.name}]")
+        for f in dataclasses.fields(section):
+            value = getattr(section, f.name)
+            shown = "***" if f.metadata["secret"] and value else value
+            unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
+            lines.append(f"{f.name} = {msgspec.json.encode(shown).decode()}  # {f.metadata['about']}{unit}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _read(file: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    named = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    path = named or DEFAULT_FILE
+    if not path.exists():
+        if named:
+            raise ConfigError(f"{path}: no such settings file; `python -m infra.local up` writes one for a local stack")
+        return {}, "no settings file"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
+
+
+def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Any:
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{source}: [{name}] must be a table")
+    hints = get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = sorted(table.keys() - fields.keys())
+    if unknown:
+        raise ConfigError(f"{source}: [{name}] has no setting {unknown[0]!r}; it has {', '.join(fields)}")
+    values = {
+        key: _convert(value, hints[key], f"{source}: [{name}] {key}", strict=True) for key, value in table.items()
+    }
+    for key in fields:
+        variable = f"STOREPULSE_{name}_{key}".upper()
+        if variable in environ:
+            values[key] = _convert(environ[variable], hints[key], variable, strict=False)
+    return cls(**values)
+
+
+def _convert(value: Any, to: Any, where: str, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(value, to, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from error
