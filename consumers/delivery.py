@@ -108,7 +108,8 @@ class Path(Protocol):
     def accept(self, batch: Batch) -> Position | None:
         """Take the next batch. Returns the last position whose effects are durable, None if none yet.
 
-        The position may trail the batch. Raises Backpressure(wait_s): the same batch again. Any other error stops the shard; nothing was promised.
+        The position may trail the batch. Raises Backpressure(wait_s): the same batch again. Any other error stops
+        the shard; nothing was promised.
         """
         ...
 
