@@ -62,7 +62,8 @@ class LetterRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     """The summary of a dead letter: no content of the event beyond its ids."""
 
     letter_id: str  # the event's identity
-    reasons: list[str]  # see contract.reasons, the first is the decisive one
+    reason: str  # the decisive one, see contract.reasons: letters are counted by it
+    reasons: list[str]  # all of them, the decisive one first
     detail: Annotated[str | None, Kept] = None  # where in the event; never a value of it
     event_type: str
     order_id: str | None = None

@@ -1,0 +1,21 @@
+"""`python -m producers VERB`: what runs beside the shop."""
+
+import click
+
+from producers.agent.command import agent
+from producers.reference.command import reference
+from producers.replay.command import replay
+from producers.storefront.command import storefront
+from runtime.command import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def producers() -> None:
+    """Emit events: the agent beside the shop, replays of old exports, reference data, the demo storefront."""
+
+
+for command in (agent, reference, replay, storefront):
+    producers.add_command(command)
+
+if __name__ == "__main__":
+    run(producers)

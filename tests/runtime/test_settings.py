@@ -1,0 +1,75 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import ConfigError
+from runtime.settings import Aws, describe, load, setting
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    poll_s: float = setting(0.05, "how often to look", unit="s")
+    spool: str = setting("spool", "folder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    aws: Aws = Aws()
+    tail: Tail = Tail()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "settings.toml"
+    path.write_text('[aws]\nregion = "eu-west-1"\n[tail]\npoll_s = 1\n[another_process]\nx = 1\n')
+    return path
+
+
+def test_the_file_overrides_defaults_and_leaves_other_tables_alone(file: Path) -> None:
+    settings = load(Process, file=file, environ={})
+    assert (settings.aws.region, settings.tail.poll_s, settings.tail.spool) == ("eu-west-1", 1.0, "spool")
+
+
+def test_the_environment_overrides_the_file(file: Path) -> None:
+    settings = load(Process, file=file, environ={"STOREPULSE_AWS_REGION": "us-east-1", "STOREPULSE_TAIL_POLL_S": "0.2"})
+    assert (settings.aws.region, settings.tail.poll_s) == ("us-east-1", 0.2)
+
+
+def test_the_environment_can_name_the_file(file: Path) -> None:
+    assert load(Process, environ={"STOREPULSE_SETTINGS": str(file)}).aws.region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("[tail]\npol_s = 1\n", "has no setting 'pol_s'; it has poll_s, spool"),
+        ('[tail]\npoll_s = "soon"\n', r"\[tail\] poll_s: Expected `float`"),
+        ("tail = 1\n", r"\[tail\] must be a table"),
+        ("[tail\n", "not readable as TOML"),
+    ],
+)
+def test_a_broken_file_is_one_line_that_says_what_to_change(tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=complaint):
+        load(Process, file=path, environ={})
+
+
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such settings file"):
+        load(Process, file=tmp_path / "none.toml", environ={})
+
+
+def test_a_wrong_environment_value_names_its_variable(file: Path) -> None:
+    with pytest.raises(ConfigError, match="STOREPULSE_TAIL_POLL_S"):
+        load(Process, file=file, environ={"STOREPULSE_TAIL_POLL_S": "soon"})
+
+
+def test_the_description_masks_secrets_and_shows_units(file: Path) -> None:
+    text = describe(load(Process, file=file, environ={"STOREPULSE_AWS_SECRET_ACCESS_KEY": "hush"}))
+    assert "hush" not in text
+    assert 'secret_access_key = "***"' in text
+    assert "poll_s = 1.0  # how often to look (s)" in text
