@@ -1,7 +1,7 @@
 # storepulse: `make demo` shows it, `make test` proves it. Needs Python 3.11+ and make; all else comes from lock files.
 PYTHON ?= python3
 SECONDS ?=
-RATE ?=
+SHOPPERS ?=
 export UV_PYTHON_DOWNLOADS = never
 
 UV := .venv-uv/bin/uv
@@ -16,7 +16,7 @@ help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: setup ## Shop, pipeline and live board on this machine (SECONDS=60 stops by itself and prints the account)
-	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
 test: setup lint ## All tests, on the real parts
 	$(PY) -m pytest

@@ -1,0 +1,1 @@
+"""The live board: one page over OpenSearch that moves while the shop sells."""

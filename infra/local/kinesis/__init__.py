@@ -1,0 +1,1 @@
+"""A local Kinesis Data Streams: durable, limits enforced, boto3 talks to it unchanged. See README.md."""

@@ -1,0 +1,50 @@
+"""What judging needs from files: the key of customer hashes, the catalogue, the shop's time zone."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from contract.catalogue import products_from_ndjson
+from contract.identity import IdentityKey
+from runtime.errors import ConfigError
+
+_SHORTEST_SECRET = 32  # bytes, as the hash's own output
+
+
+def load_identity_key(file: str) -> IdentityKey:
+    """Raises ConfigError, which never quotes the file."""
+    if not file:
+        raise ConfigError("[identity] key_file is not set: customers are stored as keyed hashes only")
+    try:
+        key = msgspec.json.decode(Path(file).read_bytes(), type=IdentityKey)
+    except OSError as error:
+        raise ConfigError(f"[identity] key_file {file}: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ConfigError(f'[identity] key_file {file} is no JSON {{"key_id": ..., "secret": base64}}') from None
+    if len(key.secret) < _SHORTEST_SECRET:
+        raise ConfigError(f"[identity] key_file {file}: the secret is shorter than {_SHORTEST_SECRET} bytes")
+    return key
+
+
+def load_skus(file: str) -> frozenset[str]:
+    """SKUs of the catalogue; empty where none is configured. Raises ConfigError for a file that is no catalogue."""
+    if not file:
+        return frozenset()
+    try:
+        products = products_from_ndjson(Path(file).read_bytes())
+    except OSError as error:
+        raise ConfigError(f"[reference] catalogue {file}: {error.strerror}; publish it first") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"[reference] catalogue {file} is no list of products, one JSON object a line: {error}"
+        ) from None
+    return frozenset(product.sku for product in products)
+
+
+def load_zone(name: str) -> ZoneInfo:
+    """Raises ConfigError for a name that is no time zone."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"[shop] time_zone {name!r} is no IANA time zone such as Europe/London") from None

@@ -1,0 +1,267 @@
+"""The lease table's conformance suite, its stand-in in memory, and a scripted stream."""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from consumers.delivery import LeaseLost, Position, Record, Trimmed
+from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.leases import Lease
+from consumers.sources.kinesis.outage import Outage
+from consumers.sources.kinesis.stream import Answer, ShardInfo
+from consumers.sources.kinesis.table import LeaseTable
+
+ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
+
+
+class InMemoryLeaseTable:
+    """A lease table for one process. While `away` is set, every call raises Outage and changes nothing."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self._rows: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+
+    def ensure(self) -> None:
+        self._reach()
+
+    def read_all(self) -> list[Lease]:
+        self._reach()
+        with self._lock:
+            return list(self._rows.values())
+
+    def create(self, lease: Lease) -> bool:
+        self._reach()
+        with self._lock:
+            return self._rows.setdefault(lease.shard_id, lease) is lease
+
+    def renew(self, lease: Lease) -> Lease:
+        return self._write(lease, lambda row: row, lambda row: row.owner == lease.owner)
+
+    def take(self, lease: Lease, owner: str) -> Lease:
+        switches = lease.owner_switches + (lease.owner != owner)
+        return self._write(
+            lease,
+            lambda row: replace(row, owner=owner, owner_switches=switches),
+            lambda row: row.owner == owner,
+        )
+
+    def checkpoint(self, lease: Lease, checkpoint: Checkpoint) -> Lease:
+        def save(row: Lease) -> Lease:
+            return replace(row, checkpoint=checkpoint, owner_switches=0)
+
+        row = self._write(lease, save, lambda row: row.owner == lease.owner)
+        return row if row.checkpoint == checkpoint else self._write(row, save, lambda row: False)
+
+    def evict(self, lease: Lease) -> None:
+        self._reach()
+        with self._lock:
+            row = self._rows.get(lease.shard_id)
+            if row is not None and row.owner == lease.owner:
+                self._rows[lease.shard_id] = replace(row, owner=None, counter=row.counter + 1)
+            elif row is None or row.owner is not None or row.counter != lease.counter + 1:
+                raise LeaseLost(f"{lease.shard_id} is not {lease.owner}'s")
+
+    def link(self, shard_id: str, children: Collection[str]) -> None:
+        self._reach()
+        with self._lock:
+            if shard_id in self._rows:
+                self._rows[shard_id] = replace(self._rows[shard_id], children=frozenset(children))
+
+    def _write(self, lease: Lease, change: Callable[[Lease], Lease], is_ours: Callable[[Lease], bool]) -> Lease:
+        self._reach()
+        with self._lock:
+            row = self._rows.get(lease.shard_id)
+            if row is not None and row.counter == lease.counter:
+                row = self._rows[lease.shard_id] = replace(change(row), counter=row.counter + 1)
+            elif row is None or row.counter != lease.counter + 1 or not is_ours(row):
+                raise LeaseLost(f"{lease.shard_id} is not {lease.owner}'s")
+            return row
+
+    def _reach(self) -> None:
+        if self.away:
+            raise Outage("the lease table is away")
+
+
+class LeaseTableConformance:
+    """What every lease table must do. Subclass it and override the fixture `table` with an empty, ready table."""
+
+    @pytest.fixture
+    def table(self) -> LeaseTable:
+        raise NotImplementedError
+
+    def test_a_lease_is_created_once_and_read_back_whole(self, table: LeaseTable) -> None:
+        lease = Lease(shard_id="s-2", checkpoint=LATEST, parents=frozenset({"s-0", "s-1"}), hash_range=(0, 2**128 - 1))
+        assert table.create(lease)
+        assert not table.create(replace(lease, checkpoint=TRIM_HORIZON))
+        assert table.read_all() == [lease]
+
+    def test_ensure_leaves_an_existing_table_alone(self, table: LeaseTable) -> None:
+        lease = self._created(table)
+        table.ensure()
+        assert table.read_all() == [lease]
+
+    def test_taking_sets_the_owner_and_counts_the_switch(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        assert (taken.owner, taken.counter, taken.owner_switches) == ("a", 1, 1)
+        assert table.read_all() == [taken]
+
+    def test_of_two_workers_that_saw_the_same_counter_one_wins(self, table: LeaseTable) -> None:
+        lease = self._created(table)
+        table.take(lease, "a")
+        with pytest.raises(LeaseLost):
+            table.take(lease, "b")
+        assert self._only(table).owner == "a"
+
+    def test_renewing_moves_the_counter_alone(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        assert table.renew(taken) == replace(taken, counter=2) == self._only(table)
+
+    def test_a_checkpoint_is_stored_and_clears_the_switches(self, table: LeaseTable) -> None:
+        to = Checkpoint.at(Position(49_600_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_001, 7))
+        saved = table.checkpoint(table.take(self._created(table), "a"), to)
+        assert (saved.checkpoint, saved.owner_switches, saved.counter, saved.owner) == (to, 0, 2, "a")
+        assert self._only(table) == saved
+
+    def test_a_robbed_owner_can_neither_renew_nor_checkpoint_nor_evict(self, table: LeaseTable) -> None:
+        robbed = table.take(self._created(table), "a")
+        taken = table.take(robbed, "b")
+        for write in (table.renew, table.evict, lambda lease: table.checkpoint(lease, SHARD_END)):
+            with pytest.raises(LeaseLost):
+                write(robbed)
+        assert self._only(table) == taken
+
+    def test_an_earlier_tenure_of_the_same_worker_is_refused(self, table: LeaseTable) -> None:
+        earlier = table.take(self._created(table), "a")
+        again = table.take(table.take(earlier, "b"), "a")
+        with pytest.raises(LeaseLost):
+            table.checkpoint(earlier, SHARD_END)
+        assert self._only(table) == again
+
+    def test_a_write_whose_answer_was_lost_counts_when_it_is_repeated(self, table: LeaseTable) -> None:
+        to = Checkpoint.at(Position(5))
+        lease = self._created(table)
+        taken = table.take(lease, "a")
+        assert table.take(lease, "a") == taken
+        renewed = table.renew(taken)
+        assert table.renew(taken) == renewed
+        saved = table.checkpoint(renewed, to)
+        assert table.checkpoint(renewed, to) == saved
+        table.evict(saved)
+        table.evict(saved)
+        assert self._only(table) == replace(saved, owner=None, counter=saved.counter + 1)
+
+    def test_a_checkpoint_after_one_whose_answer_was_lost_is_stored_on_top_of_it(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        table.checkpoint(taken, Checkpoint.at(Position(5)))
+        saved = table.checkpoint(taken, Checkpoint.at(Position(9)))
+        assert saved.checkpoint.sequence == 9
+        assert table.renew(saved).owner == "a"
+
+    def test_renewing_after_a_checkpoint_whose_answer_was_lost_keeps_the_checkpoint(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        table.checkpoint(taken, Checkpoint.at(Position(5)))
+        assert table.renew(taken).checkpoint.sequence == 5
+
+    def test_an_evicted_lease_has_no_owner_and_keeps_its_checkpoint(self, table: LeaseTable) -> None:
+        saved = table.checkpoint(table.take(self._created(table), "a"), Checkpoint.at(Position(5, 1)))
+        table.evict(saved)
+        assert self._only(table) == replace(saved, owner=None, counter=3)
+
+    def test_children_are_noted_without_disturbing_the_owner(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        table.link("s-0", ["s-1", "s-2"])
+        table.link("nowhere", ["s-3"])
+        assert self._only(table) == replace(taken, children=frozenset({"s-1", "s-2"}))
+        assert table.renew(taken).owner == "a"
+
+    @staticmethod
+    def _created(table: LeaseTable) -> Lease:
+        lease = Lease(shard_id="s-0", checkpoint=TRIM_HORIZON)
+        assert table.create(lease)
+        return lease
+
+    @staticmethod
+    def _only(table: LeaseTable) -> Lease:
+        (lease,) = table.read_all()
+        return lease
+
+
+class ScriptedStream:
+    """A stream in memory. Records get sequence numbers 1, 2, ... in each shard; iterators are `SHARD:FROM`.
+
+    `trouble` is raised by the next reads, one error each; `calls` logs what was asked.
+    """
+
+    name = "orders"
+
+    def __init__(self, shards: Iterable[ShardInfo], *, page: int = 100) -> None:
+        self._shards = {shard.shard_id: shard for shard in shards}
+        self._records: dict[str, list[Record]] = {shard_id: [] for shard_id in self._shards}
+        self._trimmed: dict[str, int] = {}
+        self._page = page
+        self.children: Mapping[str, tuple[ShardInfo, ...]] = {}  # by closed parent
+        self.trouble: deque[Exception] = deque()
+        self.calls: list[str] = []
+
+    def put(self, shard_id: str, *payloads: bytes) -> None:
+        records = self._records[shard_id]
+        for payload in payloads:
+            records.append(Record(Position(len(records) + 1), ARRIVED_AT, payload))
+
+    def trim(self, shard_id: str, through: int) -> None:
+        """Forget the records up to this sequence number."""
+        self._trimmed[shard_id] = through
+
+    def replace(self, shards: Iterable[ShardInfo]) -> None:
+        """From now on these are listed."""
+        self._shards = {shard.shard_id: shard for shard in shards}
+        self._records = {shard_id: self._records.get(shard_id, []) for shard_id in self._shards}
+
+    def shards(self) -> list[ShardInfo]:
+        return list(self._shards.values())
+
+    def iterator(self, shard_id: str, start: Checkpoint) -> str:
+        self.calls.append(f"iterator {shard_id} {start.text}")
+        position = start.position
+        if position is not None and position.sequence > len(self._records[shard_id]):
+            raise Trimmed(f"{shard_id} does not know its record {start.text}")
+        latest = len(self._records[shard_id]) + 1
+        return f"{shard_id}:{position.sequence if position else latest if start == LATEST else 1}"
+
+    def read(self, iterator: str) -> Answer:
+        self.calls.append(f"read {iterator}")
+        if self.trouble:
+            raise self.trouble.popleft()
+        shard_id, _, first = iterator.rpartition(":")
+        start = max(int(first) - 1, self._trimmed.get(shard_id, 0))
+        held = self._records[shard_id]
+        records = held[start : start + self._page]
+        end = start + len(records)
+        children = self.children.get(shard_id, ()) if end == len(held) else ()
+        return Answer(
+            records=records,
+            next_iterator=None if children else f"{shard_id}:{end + 1}",
+            millis_behind=len(held) - end,
+            children=children,
+        )
+
+
+def even_shards(count: int) -> list[ShardInfo]:
+    """`count` open shards that cover all hash keys."""
+    width = 2**128 // count
+    edges = [width * index for index in range(count)] + [2**128]
+    return [
+        ShardInfo(shard_id=f"shardId-{index:012d}", hash_range=(edges[index], edges[index + 1] - 1))
+        for index in range(count)
+    ]
+
+
+def fixed_random() -> random.Random:
+    """Seeded, for tests that jitter."""
+    return random.Random(7)

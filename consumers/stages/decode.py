@@ -1,0 +1,135 @@
+"""Stage one: the bytes of a record to an order with its stamp, or to the reason why they are none.
+
+Ordinary orders take one typed decode. Only what that refuses is taken apart: envelopes, unknown fields, bad shapes.
+"""
+
+import msgspec
+from msgspec.json import Decoder, Encoder
+
+from consumers.stages.envelope import opened
+from consumers.stages.events import Event, Fault, Unreadable
+from consumers.stages.shape import fault_of, is_too_deep
+from contract.order import SCHEMA_VERSION, Line, Order
+from contract.reasons import Reason
+from contract.stamp import STREAM_KINDS, Stamp
+
+# Limits of the columns that a stamp ends in, and of the `_id` "file:offset" made of it (512 bytes in OpenSearch).
+_LONGEST_FILE_ID = 128
+_LARGEST_OFFSET = 2**63 - 1
+
+
+class _Wire(Order, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """An order as it travels."""
+
+    sp: Stamp | None = msgspec.field(default=None, name="_sp")
+
+
+_wire = Decoder(_Wire)
+_stamp = Decoder(Stamp | None)
+_fields = Decoder(dict[str, msgspec.Raw])
+_line_fields = Decoder(list[dict[str, msgspec.Raw]])
+_anything = Decoder()
+_encode = Encoder().encode
+
+_KNOWN = frozenset(Order.__struct_fields__) | {"_sp"}
+_KNOWN_IN_LINE = frozenset(Line.__struct_fields__)
+# UnicodeDecodeError and RecursionError are not msgspec's own.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def decode(data: bytes) -> Event | Unreadable:
+    """Read one record. Exactly one answer for any bytes; raises nothing.
+
+    A field given twice counts as its last value, as in every JSON reader of the stores. Unknown fields are kept as
+    they were written, byte for byte.
+    """
+    try:
+        wire = _wire.decode(data)
+    except _UNREADABLE:
+        return _taken_apart(data)
+    stamp = wire.sp
+    if stamp is None:
+        return Event(order=wire, stamp=None)
+    if not _is_plausible(stamp):
+        return _taken_apart(data)
+    msgspec.structs.force_setattr(wire, "sp", None)  # this is its only reader; what is left is the shop's own content
+    return Event(order=wire, stamp=stamp)
+
+
+def _taken_apart(data: bytes) -> Event | Unreadable:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return Unreadable(fault=Fault(Reason.NOT_UTF8))
+    if is_too_deep(data):
+        return Unreadable(fault=Fault(Reason.BAD_SHAPE, ["$: nested too deeply"]))
+    try:
+        fields = _fields.decode(data)
+    except _UNREADABLE:
+        return Unreadable(fault=Fault(Reason.NOT_JSON))
+    try:
+        stamp = _stamp.decode(fields["_sp"]) if "_sp" in fields else None
+    except _UNREADABLE:
+        return Unreadable(fault=Fault(Reason.RESERVED_FIELD, ["$._sp"]))
+    if stamp is not None and not _is_plausible(stamp):
+        return Unreadable(fault=Fault(Reason.RESERVED_FIELD, ["$._sp"]))
+    return opened(data, stamp) or _order_with_unknown_fields(fields, stamp)
+
+
+def _order_with_unknown_fields(fields: dict[str, msgspec.Raw], stamp: Stamp | None) -> Event | Unreadable:
+    try:
+        extra = _unknown_of(fields)
+        # Refuse now what a reader of the `extra` column would stumble over, such as 1e999.
+        _anything.decode(extra)
+        wire = _wire.decode(_encode({name: raw for name, raw in fields.items() if name in _KNOWN and name != "_sp"}))
+    except _UNREADABLE as error:
+        return _unreadable(fields, stamp, fault_of(error))
+    return Event(order=wire, stamp=stamp, extra=b"" if extra == b"{}" else extra)
+
+
+def _unknown_of(fields: dict[str, msgspec.Raw]) -> bytes:
+    """Fields that the contract does not name, as JSON; those of lines by index under `lines`. Takes them out."""
+    extra: dict[str, object] = {name: raw for name, raw in fields.items() if name not in _KNOWN}
+    try:
+        lines = _line_fields.decode(fields["lines"])
+    except (KeyError, msgspec.ValidationError):
+        return _encode(extra)  # no lines of the right shape: the typed decode says so
+    if any(line.keys() - _KNOWN_IN_LINE for line in lines):
+        extra["lines"] = [{n: raw for n, raw in line.items() if n not in _KNOWN_IN_LINE} for line in lines]
+        known = [{n: raw for n, raw in line.items() if n in _KNOWN_IN_LINE} for line in lines]
+        fields["lines"] = msgspec.Raw(_encode(known))
+    return _encode(extra)
+
+
+def _unreadable(fields: dict[str, msgspec.Raw], stamp: Stamp | None, fault: Fault) -> Unreadable:
+    """A wrong shape is a lesser fault than another type or a newer version, which may well have another shape."""
+    kind, version = _value(fields, "type"), _value(fields, "schema_version")
+    if kind != "order":
+        fault = Fault(Reason.UNKNOWN_TYPE, ["$.type"])
+    elif isinstance(version, int) and version > SCHEMA_VERSION:
+        fault = Fault(Reason.UNKNOWN_VERSION, ["$.schema_version"])
+    known_kind = kind if kind in STREAM_KINDS else stamp.k if stamp else "unknown"
+    event_id, order_id = _value(fields, "event_id"), _value(fields, "order_id")
+    return Unreadable(
+        fault=fault,
+        stamp=stamp,
+        event_type=str(known_kind),
+        event_id=event_id if isinstance(event_id, str) else None,
+        order_id=order_id if isinstance(order_id, str) else None,
+    )
+
+
+def _value(fields: dict[str, msgspec.Raw], name: str) -> object:
+    try:
+        return _anything.decode(fields[name]) if name in fields else None
+    except _UNREADABLE:
+        return None
+
+
+def _is_plausible(stamp: Stamp) -> bool:
+    return (
+        0 < len(stamp.f) <= _LONGEST_FILE_ID
+        and 0 <= stamp.o <= _LARGEST_OFFSET
+        and 0 <= stamp.n <= _LARGEST_OFFSET
+        and 0 <= stamp.c < 2**32
+    )

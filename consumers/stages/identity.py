@@ -1,0 +1,48 @@
+"""Stage three: which event this is, and whether a second one with its identity says the same."""
+
+import hashlib
+import zlib
+
+from msgspec.json import Encoder
+
+from consumers.delivery import Position
+from consumers.stages.events import Event
+from contract import identity
+from contract.stamp import Stamp
+
+LONGEST_ID = 512  # bytes of UTF-8 in an OpenSearch `_id`
+
+_encode = Encoder().encode
+
+
+def event_id_of(
+    own: str | None, stamp: Stamp | None, line: bytes | None, data: bytes, shard_id: str, position: Position
+) -> str:
+    """The event's own id; else its line's; else its record's. At most LONGEST_ID bytes.
+
+    `line` is the original line where the record held it apart, `data` the record.
+    """
+    if own:
+        # Four bytes a character at most.
+        short = len(own) <= LONGEST_ID // 4 or len(own.encode()) <= LONGEST_ID
+        return own if short else "long:" + hashlib.sha256(own.encode()).hexdigest()[:32]
+    if stamp is not None:
+        return identity.event_id_of_line(stamp, original_line(data, stamp) if line is None else line)
+    return identity.event_id_of_record(shard_id, position.sequence, position.sub_sequence)
+
+
+def original_line(data: bytes, stamp: Stamp) -> bytes:
+    """The line as the shop wrote it, from the record that the agent made of it by splicing `"_sp":{...}` in.
+
+    A record made any other way gives length and checksum instead: with file and offset they name the line as well,
+    and do not change when the agent reads it again.
+    """
+    start = data.rfind(b'"_sp"')
+    start -= data[start - 1 : start] == b","
+    line = data[:start] + data[start + len(data) - stamp.n :]
+    return line if len(line) == stamp.n and zlib.crc32(line) == stamp.c else f"{stamp.n}:{stamp.c}".encode()
+
+
+def content_hash_of(event: Event) -> str:
+    """Hash of what the shop said: whatever its order of fields, spaces, explicit nulls, or the stamp."""
+    return identity.content_hash(_encode(event.order) + event.extra)

@@ -1,0 +1,159 @@
+"""Stage four: judged events as rows, addressed and serialised for a store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.json import Encoder
+
+from consumers.delivery import Position, Row
+from consumers.stages.events import Event, Fault
+from consumers.stages.identity import content_hash_of
+from contract.identity import IdentityKey
+from contract.order import Order
+from contract.rows import LetterRow, LineRow, OrderRow, Origin
+from contract.stamp import Stamp
+
+LATE_INDEX = "orders-late"
+_LONGEST_NAME = 256  # characters, as in the contract of an order
+_PATHS_SHOWN = 3  # of each reason: the first ones are enough to find a fault, and an order may have thousands
+
+_encode = Encoder().encode
+
+
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """Where and when the stream took a record."""
+
+    shard_id: str
+    position: Position
+    at: datetime  # aware UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopFacts:
+    """What rows need to know of the shop."""
+
+    key: IdentityKey
+    zone: ZoneInfo  # days are cut here
+    window_days: int  # orders dated further from their arrival share one index
+
+
+def order_row(event: Event, event_id: str, arrival: Arrival, shop: ShopFacts) -> Row:
+    """The row of an accepted order. Identity stops here: customer and session leave as keyed hashes."""
+    order = event.order
+    local_date = order.event_time.astimezone(shop.zone).date()
+    arrival_date = arrival.at.astimezone(shop.zone).date()
+    is_late = abs((local_date - arrival_date).days) > shop.window_days
+    content_hash = content_hash_of(event)
+    return Row(
+        index=LATE_INDEX if is_late else _daily("orders", local_date),
+        row_id=event_id,
+        document=_encode(_order_row(event, event_id, local_date, content_hash, arrival.at, shop.key)),
+        origin=None if event.stamp is None else (event.stamp.f, event.stamp.o),
+        content_hash=content_hash,
+    )
+
+
+def _order_row(
+    event: Event, event_id: str, local_date: date, content_hash: str, arrived_at: datetime, key: IdentityKey
+) -> OrderRow:
+    order = event.order
+    sign = -1 if order.kind == "return" else 1
+    customer, session = order.customer_id, order.session_id
+    hashed_customer = key.hash_of("customer", customer) if customer else None
+    hashed_session = key.hash_of("session", session) if session else None
+    return OrderRow(
+        event_id=event_id,
+        content_hash=content_hash,
+        event_time=order.event_time.astimezone(UTC),
+        event_date=local_date,
+        arrived_at=arrived_at,
+        order_id=order.order_id,
+        kind=order.kind,
+        returns=order.returns,
+        customer=hashed_customer,
+        session=hashed_session,
+        identity_key_id=key.key_id if customer or session else None,
+        channel=order.channel,
+        region=order.region,
+        currency=order.currency,
+        lines=_line_rows(order),
+        tax=int(order.tax),
+        shipping=int(order.shipping),
+        total=int(order.total),
+        revenue=sign * int(order.total),
+        units=sign * sum(line.quantity for line in order.lines),
+        line_count=len(order.lines),
+        origin=_origin_of(event.stamp),
+        extra=_redacted(event.extra, {customer: hashed_customer, session: hashed_session}) if event.extra else None,
+    )
+
+
+def _redacted(extra: bytes, hashes: dict[str | None, str | None]) -> str:
+    """Unknown fields with the hash in place of a customer or session that stands there once more, as a whole value."""
+    for raw, hashed in hashes.items():
+        if raw is not None:
+            extra = extra.replace(_encode(raw), _encode(hashed))
+    return extra.decode()
+
+
+def _line_rows(order: Order) -> list[LineRow]:
+    # Amounts such as 255.0 are whole, and validated as such; columns are integers.
+    return [
+        LineRow(sku=line.sku, quantity=line.quantity, unit_price=int(line.unit_price), discount=int(line.discount))
+        for line in order.lines
+    ]
+
+
+def letter_row(
+    faults: Sequence[Fault],
+    letter_id: str,
+    arrival: Arrival,
+    *,
+    event_type: str,
+    order_id: str | None,
+    stamp: Stamp | None,
+) -> Row:
+    """The row of a refused event: reasons, where it came from, its ids; nothing else of its content."""
+    letter = LetterRow(
+        letter_id=letter_id,
+        reason=faults[0].reason.value,
+        reasons=[fault.reason.value for fault in faults],
+        detail="; ".join(_detail_of(fault) for fault in faults if fault.at) or None,
+        event_type=event_type,
+        order_id=order_id[:_LONGEST_NAME] if order_id else None,
+        arrived_at=arrival.at,
+        shard_id=arrival.shard_id,
+        sequence=str(arrival.position.sequence),
+        sub_sequence=arrival.position.sub_sequence,
+        origin=_origin_of(stamp),
+    )
+    return Row(
+        index=_daily("letters", arrival.at.date()),
+        row_id=letter_id,
+        document=_encode(letter),
+        origin=None if stamp is None else (stamp.f, stamp.o),
+    )
+
+
+def _detail_of(fault: Fault) -> str:
+    more = len(fault.at) - _PATHS_SHOWN
+    shown = ", ".join(fault.at[:_PATHS_SHOWN])
+    return f"{fault.reason.value}: {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _origin_of(stamp: Stamp | None) -> Origin | None:
+    return None if stamp is None else Origin(file=stamp.f, offset=stamp.o, bytes=stamp.n, crc=stamp.c)
+
+
+@lru_cache(maxsize=1024)
+def _daily(prefix: str, day: date) -> str:
+    return f"{prefix}-{day:%Y.%m.%d}"
+
+
+def is_letter(row: Row) -> bool:
+    """Whether `row` is a refused event's."""
+    return row.index.startswith("letters-")

@@ -1,0 +1,79 @@
+"""Orders, lines and records for tests, as the shop and the agent write them."""
+
+import datetime as dt
+import zlib
+from collections.abc import Iterable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from consumers.delivery import Batch, Position, Record, Row, Shard
+from consumers.stages.judge import Judge
+from consumers.stages.rows import ShopFacts
+from consumers.stages.validate import Skus
+from contract.identity import IdentityKey
+from contract.stamp import Stamp
+
+SHARD = Shard(stream="transactions", shard_id="shardId-000000000000")
+ARRIVED_AT = dt.datetime(2026, 11, 27, 8, 0, 1, tzinfo=dt.UTC)
+KEY = IdentityKey(key_id="test", secret=b"0123456789abcdef0123456789abcdef")
+SKUS = frozenset({"85123A", "71053"})
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """A good order as the shop writes it, with `changes`; one that is `...` is left out."""
+    good: dict[str, Any] = {
+        "type": "order",
+        "schema_version": 1,
+        "event_id": "e-1",
+        "event_time": "2026-11-27T08:00:00.123Z",
+        "order_id": "O-1",
+        "session_id": "S-1",
+        "kind": "sale",
+        "customer_id": "C-1",
+        "channel": "web",
+        "region": "GB",
+        "currency": "GBP",
+        "lines": [{"sku": "85123A", "quantity": 6, "unit_price": 255}],
+        "tax": 0,
+        "shipping": 495,
+        "total": 2025,
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not ...}
+
+
+def stamp_of(line: bytes, *, file: str = "i-1-abc", offset: int = 0) -> Stamp:
+    """The agent's stamp of `line`."""
+    return Stamp(
+        k="order", f=file, o=offset, n=len(line), c=zlib.crc32(line), h="shop/orders", t="2026-11-27T08:00:00.2Z"
+    )
+
+
+def stamped(line: bytes, *, file: str = "i-1-abc", offset: int = 0) -> bytes:
+    """The record that carries `line`, a JSON object that is not empty."""
+    brace = line.rindex(b"}")
+    stamp = msgspec.json.encode(stamp_of(line, file=file, offset=offset))
+    return b'%b,"_sp":%b%b' % (line[:brace], stamp, line[brace:])
+
+
+def encoded(event: Any, *, file: str = "i-1-abc", offset: int = 0) -> bytes:
+    """The record that carries `event`, written by the shop as compact JSON."""
+    return stamped(msgspec.json.encode(event), file=file, offset=offset)
+
+
+def batch(contents: Iterable[bytes], *, first: int = 1, arrived_at: dt.datetime = ARRIVED_AT) -> Batch:
+    """Records with these contents, numbered from `first`."""
+    records = [Record(Position(number), arrived_at, data) for number, data in enumerate(contents, start=first)]
+    return Batch(shard=SHARD, records=records)
+
+
+def judge(*, skus: Skus = SKUS, zone: str = "Europe/London", window_days: int = 14) -> Judge:
+    """A judge of a small shop."""
+    return Judge(skus, ShopFacts(key=KEY, zone=ZoneInfo(zone), window_days=window_days))
+
+
+def verdict(data: bytes, *, skus: Skus = SKUS) -> Row:
+    """The row of one record."""
+    (row,) = judge(skus=skus).judge(batch([data]))
+    return row

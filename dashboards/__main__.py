@@ -1,0 +1,27 @@
+"""`python -m dashboards VERB`."""
+
+from typing import Any
+
+import click
+
+from dashboards.board.serve import serve
+from dashboards.board.settings import BoardSettings
+from runtime.clock import SystemClock
+from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
+
+
+@click.group()
+def dashboards() -> None:
+    """What business users look at."""
+
+
+@dashboards.command()
+@with_settings(BoardSettings)
+def board(settings: Any) -> None:
+    """Serve the live board until stopped."""
+    log_to_stderr()
+    serve(settings, stop_on_signals(), clock=SystemClock(), started=lambda url: click.echo(f"board: {url}"))
+
+
+if __name__ == "__main__":
+    run(dashboards)

@@ -1,0 +1,64 @@
+"""The table of operations: what a body is, what answers it, and how often it may be asked."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from infra.local.kinesis import control, puts, reads
+from infra.local.kinesis import requests as asked
+from infra.local.kinesis.errors import limit_exceeded, unknown_operation
+from infra.local.kinesis.limits import Window
+from infra.local.kinesis.service import Answer, Service
+
+TARGET = "Kinesis_20131202."
+
+
+class Operation(NamedTuple):
+    """One call. `rate` is in requests/s of the account, from its page in the API reference; None: by shard, or none."""
+
+    decoder: "msgspec.json.Decoder[Any]"
+    run: Callable[[Service, Any], Answer]
+    rate: int | None = None
+
+
+OPERATIONS = {
+    "CreateStream": Operation(asked.decoder(asked.CreateStream), control.create_stream, 5),
+    "DeleteStream": Operation(asked.decoder(asked.DeleteStream), control.delete_stream, 5),
+    "DescribeStream": Operation(asked.decoder(asked.DescribeStream), control.describe_stream, 10),
+    "DescribeStreamSummary": Operation(asked.decoder(asked.DescribeStreamSummary), control.describe_stream_summary, 20),
+    "GetRecords": Operation(asked.decoder(asked.GetRecords), reads.get_records),
+    "GetShardIterator": Operation(asked.decoder(asked.GetShardIterator), reads.get_shard_iterator),
+    "ListShards": Operation(asked.decoder(asked.ListShards), control.list_shards, 1000),
+    "ListStreams": Operation(asked.decoder(asked.ListStreams), control.list_streams, 5),
+    "PutRecord": Operation(asked.decoder(asked.PutRecord), puts.put_record),
+    "PutRecords": Operation(asked.decoder(asked.PutRecords), puts.put_records),
+}
+
+
+class Api:
+    """Answers requests, one at a time."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._rates = {name: Window(operation.rate) for name, operation in OPERATIONS.items() if operation.rate}
+
+    def answer(self, target: str, body: bytes | bytearray) -> Answer:
+        """The answer to a body under an `X-Amz-Target`. Raises KinesisError."""
+        name = target.removeprefix(TARGET)
+        operation = OPERATIONS.get(name)
+        if operation is None or name == target:
+            raise unknown_operation(target)
+        try:
+            request = operation.decoder.decode(body)
+        except msgspec.DecodeError as error:
+            raise asked.refusal(error) from error
+        if operation.rate and self._service.limits:
+            self._count(name)
+        return operation.run(self._service, request)
+
+    def _count(self, name: str) -> None:
+        window, now_s = self._rates[name], self._service.clock.monotonic()
+        if not window.fits(1, now_s):
+            raise limit_exceeded(f"Rate exceeded for {name}.")
+        window.take(1, now_s)

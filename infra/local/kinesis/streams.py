@@ -1,0 +1,130 @@
+"""The streams of one data folder.
+
+    streams/NAME.stream/stream.json          what the stream is; replaced as a whole
+    streams/NAME.stream/shardId-....log      one log a shard
+
+A stream appears and disappears by the renaming of its folder, so a crash leaves all of it or nothing.
+"""
+
+import shutil
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from infra.local.kinesis.clock import Clock
+from infra.local.kinesis.errors import StartError, in_use, internal, limit_exceeded, not_found
+from infra.local.kinesis.shards import Shard, ShardInfo, even
+
+Mode = Literal["ON_DEMAND", "PROVISIONED"]
+ON_DEMAND_SHARDS = 4  # an on-demand stream starts with 4 MB/s in (Developer Guide, "On-demand mode")
+MOST_SHARDS = 1000  # of all streams together; ours, not AWS's: every shard holds a file open
+_SUFFIX = ".stream"
+
+
+class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored about a stream, shards in order of their number."""
+
+    name: str
+    mode: Mode
+    created_ms: int  # tells two streams of the same name apart
+    shards: tuple[ShardInfo, ...]
+
+
+class Stream:
+    """An active stream: every shard's log is open."""
+
+    def __init__(self, info: StreamInfo, folder: Path, now_ms: int, *, limits: bool) -> None:
+        self.info = info
+        self.folder = folder
+        self.shards = {shard.shard_id: Shard(shard, folder, now_ms, limits=limits) for shard in info.shards}
+        takers = [shard for shard in self.shards.values() if shard.info.closed_ms is None]
+        takers.sort(key=lambda shard: int(shard.info.starting_hash_key))
+        self._takers = takers
+        self._starts = [int(shard.info.starting_hash_key) for shard in takers]
+
+    @property
+    def open_shards(self) -> int:
+        return len(self._takers)
+
+    def route(self, hash_key: int) -> Shard:
+        """The open shard that takes a hash key."""
+        return self._takers[bisect_right(self._starts, hash_key) - 1]
+
+
+class Streams:
+    """All streams, by name."""
+
+    def __init__(self, folder: Path, clock: Clock, *, limits: bool) -> None:
+        """Open what the folder holds, making it if need be. Raises StartError if something there is damaged."""
+        self._folder = folder / "streams"
+        self._clock = clock
+        self._limits = limits
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._streams: dict[str, Stream] = {}
+        for entry in sorted(self._folder.iterdir()):
+            if entry.suffix == _SUFFIX:
+                stream = Stream(_load(entry), entry, clock.now_ms(), limits=limits)
+                self._streams[stream.info.name] = stream
+            else:  # a stream half made or half deleted
+                shutil.rmtree(entry, ignore_errors=True)
+        self._newest_ms = max((stream.info.created_ms for stream in self), default=0)
+
+    def __iter__(self) -> Iterator[Stream]:
+        """In order of name."""
+        return iter([self._streams[name] for name in sorted(self._streams)])
+
+    def get(self, name: str, account_id: str) -> Stream:
+        """The stream of that name. Raises ResourceNotFoundException."""
+        try:
+            return self._streams[name]
+        except KeyError:
+            raise not_found(f"Stream {name} under account {account_id} not found.") from None
+
+    def create(self, name: str, mode: Mode, shard_count: int) -> None:
+        """Make a stream. Raises ResourceInUseException, LimitExceededException, InternalFailure (disk full)."""
+        if name in self._streams:
+            raise in_use(f"Stream {name} already exists.")
+        held = sum(len(stream.shards) for stream in self)
+        if held + shard_count > MOST_SHARDS:
+            raise limit_exceeded(f"{shard_count} more shards would exceed {MOST_SHARDS} ({held} in use).")
+        self._newest_ms = now_ms = max(self._clock.now_ms(), self._newest_ms + 1)
+        info = StreamInfo(name=name, mode=mode, created_ms=now_ms, shards=tuple(even(shard_count, now_ms)))
+        making, folder = self._folder / f"{name}.new", self._folder / f"{name}{_SUFFIX}"
+        try:
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            _save(info, making)
+            making.rename(folder)
+            self._streams[name] = Stream(info, folder, now_ms, limits=self._limits)
+        except OSError as error:
+            shutil.rmtree(making, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise internal(f"cannot store stream {name}: {error.strerror}") from error
+
+    def delete(self, stream: Stream) -> None:
+        """Remove a stream with all its records."""
+        gone = self._folder / f"{stream.info.name}.gone"
+        try:
+            stream.folder.rename(gone)
+        except OSError as error:
+            raise internal(f"cannot delete stream {stream.info.name}: {error.strerror}") from error
+        del self._streams[stream.info.name]
+        shutil.rmtree(gone, ignore_errors=True)  # what stays behind goes at the next start
+
+
+def _load(folder: Path) -> StreamInfo:
+    path = folder / "stream.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=StreamInfo)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StartError(f"{path}: not readable ({error}); move the stream's folder away") from error
+
+
+def _save(info: StreamInfo, folder: Path) -> None:
+    """Replace the stream's description as a whole."""
+    draft = folder / "stream.json.new"
+    draft.write_bytes(msgspec.json.encode(info))
+    draft.replace(folder / "stream.json")

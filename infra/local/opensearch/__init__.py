@@ -1,0 +1,1 @@
+"""A stock OpenSearch node, put together from its published jars and run on a Java that comes as a Python package."""

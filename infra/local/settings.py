@@ -1,0 +1,25 @@
+"""Settings of the local stack."""
+
+from dataclasses import dataclass
+
+from runtime.settings import Shop, Streams, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """The parts that stand in for AWS on one machine."""
+
+    home: str = setting(".storepulse", "folder of all local data, logs and downloads")
+    downloads: str = setting("", "folder of downloads, may be shared by several homes; empty: inside home")
+    min_free_mib: int = setting(1024, "refuse to start with less disk space: downloads and a day of play", unit="MiB")
+    opensearch_heap_mib: int = setting(512, "OpenSearch's heap: enough for 4,000 orders a second", unit="MiB")
+    opensearch_java_options: str = setting("", "further options of OpenSearch's Java, separated by spaces")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSettings:
+    """What `python -m infra.local` reads."""
+
+    local: Local = Local()
+    streams: Streams = Streams()
+    shop: Shop = Shop()

@@ -1,0 +1,63 @@
+"""The parts that stand in for AWS, and the order in which a stack comes up."""
+
+import sys
+from collections.abc import Collection, Mapping
+
+from infra.local import ministack, ports
+from infra.local.endpoints import ACCOUNT, REGION, Endpoints, endpoints_of, write_settings
+from infra.local.home import Home
+from infra.local.opensearch import node
+from infra.local.parts import HttpReady, Part
+from infra.local.ports import HOST
+from infra.local.prepare import prepare
+from infra.local.settings import LocalSettings
+from infra.local.supervisor import Supervisor
+
+KINESIS = "kinesis"
+PARTS = (KINESIS, ministack.NAME, node.NAME)
+
+
+def bring_up(
+    stack: Supervisor,
+    settings: LocalSettings,
+    *,
+    wanted_ports: Mapping[str, int] | None = None,
+    only: Collection[str] = PARTS,
+) -> Endpoints:
+    """Download, start, wait until ready, prepare, write the settings file: in this order, to the first trouble.
+
+    `wanted_ports` by part, 0 or absent for a free one; `only` names the parts to start. Raises ConfigError for what
+    the operator has to change, click.Abort when the stack's `stop` is set.
+    """
+    home = stack.home
+    home.check_space(settings.local.min_free_mib)
+    names = [*only, *([node.TRANSPORT] if node.NAME in only else [])]
+    chosen = ports.choose(names, wanted_ports or {}, stack.rng)
+    parts = _parts(stack, settings, only, chosen)
+    with stack.console.status(f"starting {', '.join(part.name for part in parts)}"):
+        stack.start(parts)
+    endpoints = endpoints_of(home, {part.name: part.url for part in parts}, settings.streams, settings.shop)
+    if KINESIS in only:
+        prepare(endpoints)
+    write_settings(home, endpoints.tables())
+    return endpoints
+
+
+def _parts(stack: Supervisor, settings: LocalSettings, only: Collection[str], chosen: Mapping[str, int]) -> list[Part]:
+    home, parts = stack.home, []
+    if KINESIS in only:
+        parts.append(_kinesis(home, port=chosen[KINESIS]))
+    if ministack.NAME in only:
+        parts.append(ministack.ministack(home, port=chosen[ministack.NAME], region=REGION))
+    if node.NAME in only:
+        installed = node.install(home, stack.console, stack.stop)
+        transport = chosen[node.TRANSPORT]
+        parts.append(node.node(home, installed, settings.local, port=chosen[node.NAME], transport_port=transport))
+    return parts
+
+
+def _kinesis(home: Home, *, port: int) -> Part:
+    url = f"http://{HOST}:{port}"
+    command = [sys.executable, "-m", "infra.local.kinesis", "--port", str(port), "--data", str(home.data_of(KINESIS))]
+    command += ["--region", REGION, "--account-id", ACCOUNT]
+    return Part(name=KINESIS, command=command, ready=HttpReady(url=f"{url}/health"), url=url)

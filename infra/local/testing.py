@@ -1,0 +1,95 @@
+"""A real stack for tests: quick to start, small, gone afterwards."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from opensearchpy import OpenSearch
+from rich.console import Console
+
+from infra.local import pipeline, ports
+from infra.local.account import Account, take_account
+from infra.local.endpoints import Endpoints
+from infra.local.home import PROJECT, Home
+from infra.local.settings import Local, LocalSettings
+from infra.local.stack import PARTS, bring_up
+from infra.local.supervisor import Supervisor
+
+DOWNLOADS = PROJECT / ".storepulse" / "downloads"  # shared by all test homes and the developer's own stack
+
+
+def fast(home: Path) -> LocalSettings:
+    """Settings for tests. Java's first compiler only: half the CPU to start, twice the cost of a document."""
+    return LocalSettings(
+        local=Local(
+            home=str(home),
+            downloads=str(DOWNLOADS),
+            opensearch_heap_mib=256,
+            opensearch_java_options="-XX:TieredStopAtLevel=1",
+        )
+    )
+
+
+@contextmanager
+def local_stack(home: Path, *, parts: Collection[str] = PARTS) -> Iterator[Endpoints]:
+    """The named parts, ready; stopped on leaving. Each test names streams, tables and indices of its own."""
+    settings = fast(home)
+    with Supervisor(Home.of(settings.local), Console(stderr=True)) as stack:
+        yield bring_up(stack, settings, only=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A stack with an agent and a live consumer on it, as the demo runs it."""
+
+    stack: Supervisor
+    endpoints: Endpoints
+
+    @property
+    def home(self) -> Home:
+        return self.endpoints.home
+
+    @property
+    def spool(self) -> Path:
+        return self.endpoints.spool
+
+    @property
+    def store(self) -> OpenSearch:
+        return OpenSearch([self.endpoints.opensearch.url], timeout=self.endpoints.opensearch.timeout_s)
+
+    def account(self) -> Account:
+        """What became of every line so far."""
+        return take_account(self.spool, self.endpoints.agent_state, self.store)
+
+    def settled(self, *, within_s: float) -> Account:
+        """The account once it balances; as it is when the time is over."""
+        self.until(lambda: self.account().balances, within_s=within_s)
+        return self.account()
+
+    def until(self, holds: Callable[[], bool], *, within_s: float) -> bool:
+        """Look every half second until `holds`. Returns whether it came to hold."""
+        for _ in range(round(within_s * 2)):
+            if holds():
+                return True
+            self.stack.wait(0.5)
+        return False
+
+    def serve(self) -> tuple[str, str]:
+        """Start the shop and the board. Returns their addresses."""
+        chosen = ports.choose(pipeline.PORTS, {}, self.stack.rng)
+        shop = pipeline.storefront(self.home, port=chosen[pipeline.STOREFRONT])
+        board = pipeline.board(self.home, port=chosen[pipeline.BOARD])
+        self.stack.start([shop, board])
+        return shop.url, board.url
+
+
+@contextmanager
+def local_pipeline(home: Path, *, before_live: Callable[[Path], None] = lambda _: None) -> Iterator[Pipeline]:
+    """All of it, ready; stopped on leaving. `before_live` gets the home's folder: it may put a catalogue there."""
+    settings = fast(home)
+    with Supervisor(Home.of(settings.local), Console(stderr=True)) as stack:
+        endpoints = bring_up(stack, settings)
+        before_live(home)
+        stack.start([pipeline.agent(endpoints.home), pipeline.live(endpoints.home)])
+        yield Pipeline(stack=stack, endpoints=endpoints)

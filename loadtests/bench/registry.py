@@ -1,0 +1,16 @@
+"""The benchmarks by name. Each is a module of this package with `run() -> Sequence[Figure]`."""
+
+import importlib
+from collections.abc import Sequence
+
+from loadtests.bench.report import Figure
+
+BENCHES = {
+    "kinesis": "server CPU of the local Kinesis per record put and read",
+}
+
+
+def run(name: str) -> Sequence[Figure]:
+    """Measure. Only the module asked for is imported: each bench has its own needs."""
+    figures: Sequence[Figure] = importlib.import_module(f"loadtests.bench.{name}").run()
+    return figures

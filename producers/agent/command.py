@@ -1,0 +1,76 @@
+"""`python -m producers agent`: builds the agent from its settings and runs it until it is told to stop."""
+
+import contextlib
+import os
+import random
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from producers.agent.agent import Agent
+from producers.agent.kinesis import KinesisStream
+from producers.agent.put import Sender
+from producers.agent.settings import AgentSettings
+from producers.agent.spool import Host, Spool
+from producers.agent.state import State, lock_folder
+from runtime.aws import client
+from runtime.clock import SystemClock
+from runtime.command import log_to_stderr, stop_on_signals, with_settings
+from runtime.errors import ConfigError
+
+# A request that takes longer has died on the way; it is sent again.
+_READ_TIMEOUT_S = 10.0
+
+
+@click.command(name="agent")
+@click.option("--once", is_flag=True, help="Send every complete line, then exit: 0 if all is acknowledged.")
+@with_settings(AgentSettings)
+def agent(settings: AgentSettings, once: bool) -> None:
+    """Follow the spool and send its lines to the stream."""
+    log_to_stderr()
+    stop = stop_on_signals()
+    with opened(settings) as running:
+        drained = running.run(stop, once=once)
+    if once and not drained:
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def opened(settings: AgentSettings) -> Iterator[Agent]:
+    """The agent that `settings` describe, alone on its folders until the context ends. Raises ConfigError."""
+    state_folder, spool_folder = Path(settings.agent.state).absolute(), Path(settings.agent.spool).absolute()
+    try:
+        kinesis = client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S)
+    except ValueError as error:
+        raise ConfigError(f"[aws] kinesis_endpoint: {error}") from error
+    with _locked(state_folder), _locked(spool_folder):
+        clock, host = SystemClock(), socket.gethostname()
+        state = State(state_folder)
+        yield Agent(
+            spool=Spool(
+                spool_folder,
+                state,
+                kind="order",
+                host=Host(name=host, instance=settings.agent.instance or host),
+                clock=clock,
+                token=lambda: secrets.token_hex(8),
+            ),
+            state=state,
+            sender=Sender(KinesisStream(kinesis, settings.streams.transactions), rng=random.Random(), clock=clock),
+            clock=clock,
+            poll_s=settings.agent.poll_s,
+            state_every_s=settings.agent.state_every_s,
+        )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    fd = lock_folder(folder)
+    try:
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,84 @@
+"""Which file is which: a file id outlives renames and restarts, and is never given to other content."""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+HEAD_BYTES = 256  # more than two orders share: their ids and times come first
+
+FileKey = tuple[int, int]  # (device, inode)
+
+
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the state holds of one file."""
+
+    file_id: str
+    path: str  # where it was last seen; for people
+    device: int
+    inode: int
+    offset: int = 0  # every byte before it is acknowledged by the stream
+    acknowledged_lines: int = 0
+    head_bytes: int  # the first bytes of the file that `head` vouches for
+    head: str  # their hash
+
+    @property
+    def key(self) -> FileKey:
+        return self.device, self.inode
+
+
+class Found(NamedTuple):
+    """A file as a look at the folder shows it."""
+
+    path: str
+    key: FileKey
+    size: int
+    modified_ns: int
+
+    @property
+    def printable(self) -> str:
+        """The path as text that is surely UTF-8."""
+        return os.fsencode(self.path).decode("utf-8", "replace")
+
+
+def scan(folder: Path, suffix: str) -> list[Found]:
+    """The files in `folder` whose names end in `suffix`, by name; one with two names comes once. Raises OSError."""
+    with os.scandir(folder) as entries:
+        paths = sorted(entry.path for entry in entries if entry.name.endswith(suffix))
+    found: dict[FileKey, Found] = {}
+    for path in paths:
+        file = look_at(path)
+        if file is not None:
+            found.setdefault(file.key, file)
+    return list(found.values())
+
+
+def look_at(path: str) -> Found | None:
+    """The regular file at `path`, if there is one. Raises OSError where that cannot be told."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 a Path for each of a thousand files a second costs more than the look
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Found(path, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
+
+
+def hash_of_head(head: bytes) -> str:
+    """128 bits of SHA-256: names content without holding any."""
+    return hashlib.sha256(head).hexdigest()[:32]
+
+
+def is_same_file(record: FileRecord, size: int, head: bytes) -> bool:
+    """Whether the file with this `size` and first bytes is the one in `record`, not truncated and not replaced."""
+    return size >= record.offset and hash_of_head(head[: record.head_bytes]) == record.head
+
+
+def new_file_id(instance: str, token: Callable[[], str]) -> str:
+    """`instance` and a random part. `token` gives at least 64 random bits as hex."""
+    return f"{re.sub('[^A-Za-z0-9._-]', '-', instance)[:64] or 'host'}-{token()}"

@@ -1,0 +1,27 @@
+"""What the agent can be told."""
+
+from dataclasses import dataclass
+
+from runtime.settings import Aws, Streams, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spooling:
+    """Where the lines come from, and how eagerly they are taken."""
+
+    spool: str = setting(".storepulse/spool", "folder whose *.ndjson files are followed; made if missing")
+    state: str = setting(".storepulse/agent", "folder of the agent's checkpoints and refused lines; made if missing")
+    instance: str = setting("", "begins every file id; empty: the host's name")
+    poll_s: float = setting(0.03, "pause between looks at the folder: new lines are seen within it", unit="s")
+    state_every_s: float = setting(
+        0.2, "longest time that the checkpoint on disk trails; a crash sends that much again", unit="s"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """Settings of `python -m producers agent`."""
+
+    aws: Aws = Aws()
+    streams: Streams = Streams()
+    agent: Spooling = Spooling()

@@ -1,0 +1,203 @@
+"""The spool folder as a source of batches: finds files, knows them again, and takes their lines in turn."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from producers.agent.files import (
+    HEAD_BYTES,
+    FileKey,
+    FileRecord,
+    Found,
+    hash_of_head,
+    is_same_file,
+    new_file_id,
+)
+from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack, pack_oversize
+from producers.agent.put import MAX_BYTES, MAX_ENTRIES
+from producers.agent.state import State
+from producers.agent.tail import Line, LongLine, Tail
+from producers.agent.watch import Watch
+from runtime.clock import Clock
+
+SUFFIX = ".ndjson"
+# A file that is renamed while the folder is listed may be missing from one listing.
+FORGET_AFTER_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Who sends."""
+
+    name: str  # in every stamp's path
+    instance: str  # begins every file id
+
+
+class Batch:
+    """At most one request's worth of lines, from any number of files; each file's lines are in order, without a gap."""
+
+    def __init__(self) -> None:
+        self.lines: list[Packed] = []
+        self.is_full = False  # more may be waiting
+        self._bytes = 0
+
+    def take(self, line: Packed) -> bool:
+        """Whether there was room for it."""
+        size = len(line.data) + len(line.key)
+        self.is_full = len(self.lines) == MAX_ENTRIES or self._bytes + size > MAX_BYTES
+        if not self.is_full:
+            self.lines.append(line)
+            self._bytes += size
+        return not self.is_full
+
+
+class Spool:
+    """Reads behind the checkpoints in `state`. Opens a file only when it has changed, and keeps none open."""
+
+    def __init__(
+        self,
+        folder: Path,
+        state: State,
+        *,
+        kind: Literal["order", "access"],
+        host: Host,
+        clock: Clock,
+        token: Callable[[], str],
+    ) -> None:
+        """`token` gives at least 64 random bits as hex, other ones each time."""
+        self._watch = Watch(folder, SUFFIX, clock)
+        self._has_backlog = False
+        self._state = state
+        self._kind = kind
+        self._host = host
+        self._clock = clock
+        self._token = token
+        self._tails: dict[FileKey, Tail] = {}
+        self._idle: dict[FileKey, tuple[int, int]] = {}  # size and time of change when nothing was left to read
+        self._missing_since: dict[FileKey, float] = {}
+        self._last_taken = ""  # the file that was served last: the next batch begins after it
+        self.unreadable: dict[str, str] = {}  # path -> why
+
+    def next_batch(self) -> Batch:
+        """The lines that follow the checkpoints. The same ones again until the checkpoints move.
+
+        New files are in `state` on return, not yet saved; originals of oversize lines are kept, durably.
+        Raises OSError when the folder cannot be listed or an original cannot be kept.
+        """
+        found, is_all = self._watch.look(thorough=self._has_backlog)
+        if is_all:
+            self._forget_all_but(found)
+        batch = Batch()
+        turn = next((i for i, file in enumerate(found) if file.path > self._last_taken), 0)
+        for file in found[turn:] + found[:turn]:
+            if self._idle.get(file.key) == (file.size, file.modified_ns):
+                continue
+            self._take_from(file, batch)
+            if batch.is_full:
+                self._last_taken = file.path
+                break
+        self._has_backlog = batch.is_full
+        return batch
+
+    def _take_from(self, found: Found, batch: Batch) -> None:
+        try:
+            file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 closed below; only opening may fail here
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if self.unreadable.get(found.path) != str(error):
+                _log.error("%s: not readable: %s; the other files go on", found.printable, error.strerror)
+            self.unreadable[found.path] = str(error)
+            return
+        self.unreadable.pop(found.path, None)
+        with file:
+            status = os.fstat(file.fileno())
+            if found.key != (status.st_dev, status.st_ino):  # another file took the name: the next look finds both
+                return
+            before = len(batch.lines)
+            self._take_lines(found, status.st_size, file, batch)
+            if len(batch.lines) == before and not batch.is_full:
+                self._idle[found.key] = found.size, found.modified_ns
+
+    def _take_lines(self, found: Found, size: int, file: BinaryIO, batch: Batch) -> None:
+        head = file.read(HEAD_BYTES)
+        record = self._known(found, size, head)
+        tail = self._tails.setdefault(found.key, Tail(longest=RECORD_LIMIT))
+        origin: Origin | None = None
+        for line in tail.lines(file, record.offset if record else 0):
+            if record is None:
+                end = line.offset + (len(line.content) if isinstance(line, Line) else line.size) + 1
+                record = self._introduce(found, head[:end])
+            origin = origin or self._origin(found, record)
+            if not batch.take(self._packed(origin, line, file)):
+                return
+
+    def _packed(self, origin: Origin, line: Line | LongLine, file: BinaryIO) -> Packed:
+        if isinstance(line, Line):
+            packed = pack(origin, line.offset, line.content)
+            if packed is not None:
+                return packed
+            line = LongLine.of(line)
+        self._state.keep_refused(origin.file_id, line.offset, line.size, file)
+        return pack_oversize(origin, line.offset, size=line.size, crc=line.crc, sha256=line.sha256)
+
+    def _known(self, found: Found, size: int, head: bytes) -> FileRecord | None:
+        """The file's record, if it is still the file that it was."""
+        record = self._state.find(found.key)
+        if record is None:
+            return None
+        if not is_same_file(record, size, head):
+            _log.warning("%s: truncated or replaced; read from its start as a new file", found.printable)
+            self._drop(found.key)
+            return None
+        vouched = head[: record.offset]
+        if len(vouched) > record.head_bytes or record.path != found.printable:
+            vouched = max(vouched, head[: record.head_bytes], key=len)
+            record = msgspec.structs.replace(
+                record, head_bytes=len(vouched), head=hash_of_head(vouched), path=found.printable
+            )
+            self._state.remember(record)
+        return record
+
+    def _introduce(self, found: Found, head: bytes) -> FileRecord:
+        device, inode = found.key
+        record = FileRecord(
+            file_id=new_file_id(self._host.instance, self._token),
+            path=found.printable,
+            device=device,
+            inode=inode,
+            head_bytes=len(head),
+            head=hash_of_head(head),
+        )
+        self._state.remember(record)
+        return record
+
+    def _origin(self, found: Found, record: FileRecord) -> Origin:
+        read_at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        where = f"{self._host.name}/{found.printable.lstrip('/')}"
+        return Origin(self._kind, record.file_id, where, read_at)
+
+    def _forget_all_but(self, found: list[Found]) -> None:
+        present = {file.key for file in found}
+        self.unreadable = {file.path: self.unreadable[file.path] for file in found if file.path in self.unreadable}
+        for gone in self._tails.keys() - present:
+            del self._tails[gone]
+            self._idle.pop(gone, None)
+        now = self._clock.monotonic()
+        missing = [key for key in self._state.followed() if key not in present]
+        self._missing_since = {key: self._missing_since.get(key, now) for key in missing}
+        for key, since in self._missing_since.items():
+            if now - since >= FORGET_AFTER_S:
+                self._drop(key)
+
+    def _drop(self, key: FileKey) -> None:
+        self._state.forget(key)
+        self._tails.pop(key, None)
+        self._idle.pop(key, None)

@@ -1,0 +1,148 @@
+"""The agent's memory: how far each file is acknowledged, and the lines that no record can hold."""
+
+import dataclasses
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from producers.agent.durable import Effect, no_effect, replace, sync_folder
+from producers.agent.files import FileKey, FileRecord
+from producers.agent.pack import Packed
+from runtime.errors import ConfigError
+
+STATE_FILE = "state.json"
+REFUSED_FOLDER = "refused"
+_CHUNK_BYTES = 1 << 20
+
+
+class Ledger(msgspec.Struct, kw_only=True):
+    """The state file. `acknowledged_lines` of all files, the forgotten ones too, is what the stream has taken."""
+
+    version: int = 1
+    files: list[FileRecord] = []
+    forgotten_files: int = 0  # deleted, replaced or truncated
+    forgotten_lines: int = 0  # acknowledged lines of those
+
+    @property
+    def acknowledged_lines(self) -> int:
+        return self.forgotten_lines + sum(record.acknowledged_lines for record in self.files)
+
+
+def read_ledger(folder: Path) -> Ledger:
+    """What the state folder holds; an empty ledger if nothing yet. Raises ConfigError for a file that is not ours."""
+    path = folder / STATE_FILE
+    try:
+        ledger = msgspec.json.decode(path.read_bytes(), type=Ledger)
+    except FileNotFoundError:
+        return Ledger()
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError(
+            f"{path}: not readable as the agent's state ({error}); restore it, or move it away to send all files again"
+        ) from error
+    if ledger.version != 1:
+        raise ConfigError(f"{path}: version {ledger.version} is from another release; run that release")
+    return ledger
+
+
+def lock_folder(folder: Path) -> int:
+    """Keep other agents out of `folder` (made if missing) until the descriptor returned is closed, or the process ends.
+
+    Raises ConfigError if another agent is in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigError(f"{folder}: not usable as a folder: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise ConfigError(f"{folder}: another agent works on this folder; stop it, or give this one its own") from error
+    return fd
+
+
+@dataclasses.dataclass(slots=True)
+class _Counts:
+    forgotten_files: int
+    forgotten_lines: int
+
+
+class State:
+    """Checkpoints in memory, written as a whole. What is on disk may trail: a crash then sends lines twice."""
+
+    def __init__(self, folder: Path, *, effect: Effect = no_effect) -> None:
+        """The caller holds the lock. Raises ConfigError, see `read_ledger`."""
+        self._folder = folder
+        self._effect = effect
+        ledger = read_ledger(folder)
+        self._files = {record.file_id: record for record in ledger.files}
+        self._ids = {record.key: record.file_id for record in ledger.files}
+        self._counts = _Counts(ledger.forgotten_files, ledger.forgotten_lines)
+        self.changed = False  # memory is ahead of the disk
+        self.has_new_files = False  # an id is in memory alone: save before it is sent
+
+    def find(self, key: FileKey) -> FileRecord | None:
+        file_id = self._ids.get(key)
+        return None if file_id is None else self._files[file_id]
+
+    def followed(self) -> list[FileKey]:
+        """Every file that is remembered."""
+        return list(self._ids)
+
+    def remember(self, record: FileRecord) -> None:
+        """Add a file, or say more about it."""
+        self.has_new_files |= record.file_id not in self._files
+        self._files[record.file_id] = record
+        self._ids[record.key] = record.file_id
+        self.changed = True
+
+    def forget(self, key: FileKey) -> None:
+        """The file is gone, or is no longer what it was. Its count of lines stays in the total."""
+        record = self._files.pop(self._ids.pop(key))
+        self._counts.forgotten_files += 1
+        self._counts.forgotten_lines += record.acknowledged_lines
+        self.changed = True
+
+    def advance(self, batch: Sequence[Packed], acknowledged: Sequence[bool]) -> None:
+        """Move each file's checkpoint over its lines in `batch`, up to the first that is not acknowledged."""
+        reached: dict[str, tuple[int, int]] = {}
+        held: set[str] = set()
+        for line, is_acknowledged in zip(batch, acknowledged, strict=True):
+            if not is_acknowledged:
+                held.add(line.file_id)
+            elif line.file_id not in held:
+                reached[line.file_id] = line.end, reached.get(line.file_id, (0, 0))[1] + 1
+        for file_id, (offset, lines) in reached.items():
+            record = self._files[file_id]
+            lines += record.acknowledged_lines
+            self.remember(msgspec.structs.replace(record, offset=offset, acknowledged_lines=lines))
+
+    def save(self) -> None:
+        """Durable on return. Raises OSError; the state on disk is then the one before."""
+        ledger = Ledger(
+            files=list(self._files.values()),
+            forgotten_files=self._counts.forgotten_files,
+            forgotten_lines=self._counts.forgotten_lines,
+        )
+        replace(self._folder / STATE_FILE, [msgspec.json.encode(ledger)], self._effect, "state")
+        self.changed = self.has_new_files = False
+
+    def keep_refused(self, file_id: str, offset: int, size: int, file: BinaryIO) -> None:
+        """Copy a line to `refused/<file id>@<offset>`: durable on return, the same if done twice. Raises OSError."""
+        folder = self._folder / REFUSED_FOLDER
+        if not folder.exists():
+            folder.mkdir()
+            sync_folder(self._folder)
+        replace(folder / f"{file_id}@{offset}", _range_of(file, offset, size), self._effect, "refused")
+
+
+def _range_of(file: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
+    file.seek(offset)
+    while size > 0 and (chunk := file.read(min(size, _CHUNK_BYTES))):
+        size -= len(chunk)
+        yield chunk

@@ -1,0 +1,97 @@
+"""From a file's bytes to its lines. A line is the bytes before a LF; what follows the last LF is not a line yet."""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+CHUNK_BYTES = 256 << 10  # a full request of ordinary orders in one read
+
+
+class Line(NamedTuple):
+    """One complete line."""
+
+    offset: int  # of its first byte
+    content: bytes  # without its LF
+
+
+class LongLine(NamedTuple):
+    """A complete line longer than any record may be: measured, never held in memory."""
+
+    offset: int
+    size: int  # bytes without the LF
+    crc: int  # crc32
+    sha256: str  # hex
+
+    @classmethod
+    def of(cls, line: Line) -> "LongLine":
+        """A line that is in memory, measured."""
+        content = line.content
+        return cls(line.offset, len(content), zlib.crc32(content), hashlib.sha256(content).hexdigest())
+
+
+class Tail:
+    """Reads one file's lines. Keeps nothing but how far a line that is still too long has been measured."""
+
+    def __init__(self, *, longest: int) -> None:
+        """Lines of more than `longest` bytes come as LongLine."""
+        self._longest = longest
+        self._measured: _Measure | None = None
+
+    def lines(self, file: BinaryIO, offset: int) -> Iterator[Line | LongLine]:
+        """The complete lines from `offset`, which is a line's first byte, in order. Ends where the last LF is."""
+        while True:
+            if self._measured is None or not self._measured.is_of(file, offset):
+                self._measured = None
+                chunk = self._read(file, offset)
+                end = chunk.rfind(b"\n")
+                if end < 0 and len(chunk) <= self._longest:
+                    return
+                if end >= 0:
+                    for content in chunk[:end].split(b"\n"):
+                        line = Line(offset, content)
+                        yield line if len(content) <= self._longest else LongLine.of(line)
+                        offset += len(content) + 1
+                    continue
+                self._measured = _Measure(offset)
+            long = self._measured.go_on(file)
+            if long is None:
+                return
+            self._measured = None
+            yield long
+            offset += long.size + 1
+
+    def _read(self, file: BinaryIO, offset: int) -> bytes:
+        """The next chunk; as much as the longest line needs where the first chunk ends none."""
+        file.seek(offset)
+        chunk = file.read(CHUNK_BYTES)
+        if len(chunk) == CHUNK_BYTES and b"\n" not in chunk:
+            chunk += file.read(max(0, self._longest + 1 - CHUNK_BYTES))
+        return chunk
+
+
+class _Measure:
+    """How far one long line has been read: goes on where it stopped, so that a growing line is read once."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+        self._size = 0
+        self._crc = 0
+        self._sha256 = hashlib.sha256()
+
+    def is_of(self, file: BinaryIO, offset: int) -> bool:
+        """Whether it measures the line at `offset`, and the file still holds what was measured."""
+        return self._offset == offset and file.seek(0, os.SEEK_END) >= offset + self._size
+
+    def go_on(self, file: BinaryIO) -> LongLine | None:
+        """The line, once its LF is there."""
+        file.seek(self._offset + self._size)
+        while chunk := file.read(CHUNK_BYTES):
+            content, newline, _ = chunk.partition(b"\n")
+            self._size += len(content)
+            self._crc = zlib.crc32(content, self._crc)
+            self._sha256.update(content)
+            if newline:
+                return LongLine(self._offset, self._size, self._crc, self._sha256.hexdigest())
+        return None

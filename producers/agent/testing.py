@@ -1,0 +1,133 @@
+"""A stream that misbehaves in every way that a real one does, a stop that ends a run, and the way back to the line."""
+
+import base64
+import itertools
+import random
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, auto
+from pathlib import Path
+
+import msgspec
+
+from contract.stamp import Stamp
+from producers.agent.agent import Agent
+from producers.agent.durable import Effect, no_effect
+from producers.agent.pack import Packed
+from producers.agent.put import MAX_BYTES, MAX_ENTRIES, Sender, Stream, Unavailable
+from producers.agent.spool import Host, Spool
+from producers.agent.state import State
+from runtime.testing import ManualClock
+
+
+class Fault(Enum):
+    """What may happen to one request."""
+
+    NONE = auto()
+    THROTTLE_SOME = auto()
+    THROTTLE_ALL = auto()
+    REFUSE = auto()  # an error, nothing stored
+    DROP_ANSWER = auto()  # all stored, then a timeout
+    DROP_ANSWER_OF_SOME = auto()  # some stored, then a timeout
+
+
+class FakeStream:
+    """Stores records in memory, in the order in which it takes them; after the faults given it is well."""
+
+    def __init__(
+        self,
+        faults: Iterable[Fault] = (),
+        *,
+        down_for: int = 0,
+        rng: random.Random | None = None,
+        effect: Effect = no_effect,
+    ) -> None:
+        """The n-th request meets the n-th fault; the first `down_for` checks fail. `effect` is told `put`, `stored`."""
+        self.stored: list[Packed] = []
+        self.requests: list[int] = []  # entries in each
+        self._faults: Iterator[Fault] = itertools.chain(faults, itertools.repeat(Fault.NONE))
+        self._down_for = down_for
+        self._rng = rng or random.Random(0)
+        self._effect = effect
+
+    def check(self) -> None:
+        self._down_for -= 1
+        if self._down_for >= 0:
+            raise Unavailable("no connection")
+
+    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
+        assert 1 <= len(batch) <= MAX_ENTRIES
+        assert sum(len(line.data) + len(line.key) for line in batch) <= MAX_BYTES
+        self._effect("put")
+        self.requests.append(len(batch))
+        fault = next(self._faults)
+        some = {Fault.THROTTLE_SOME, Fault.DROP_ANSWER_OF_SOME}
+        none = {Fault.THROTTLE_ALL, Fault.REFUSE}
+        taken = [fault not in none and (fault not in some or self._rng.random() < 0.5) for _ in batch]
+        self.stored += [line for line, is_taken in zip(batch, taken, strict=True) if is_taken]
+        self._effect("stored")
+        if fault in (Fault.REFUSE, Fault.DROP_ANSWER, Fault.DROP_ANSWER_OF_SOME):
+            raise Unavailable("no answer")
+        return [None if is_taken else "ProvisionedThroughputExceededException" for is_taken in taken]
+
+
+class StopAfter:
+    """A stop whose waits take no time: they move the clock on. Set by the `waits`-th of them."""
+
+    def __init__(self, waits: int, clock: ManualClock) -> None:
+        self._left = waits
+        self._clock = clock
+
+    def is_set(self) -> bool:
+        return self._left <= 0
+
+    def wait(self, timeout: float) -> bool:
+        self._left -= 1
+        self._clock.advance(timeout)
+        return self.is_set()
+
+
+def agent_on(
+    folder: Path, stream: Stream, clock: ManualClock, *, effect: Effect = no_effect, seed: int = 0
+) -> tuple[Agent, State]:
+    """An agent on `folder`/spool with its state in `folder`/state, as after a start of the process."""
+    for name in ("spool", "state"):
+        (folder / name).mkdir(exist_ok=True)
+    state = State(folder / "state", effect=effect)
+    spool = Spool(
+        folder / "spool",
+        state,
+        kind="order",
+        host=Host(name="web-1", instance="i-1"),
+        clock=clock,
+        token=lambda: secrets.token_hex(8),
+    )
+    sender = Sender(stream, rng=random.Random(seed), clock=clock)
+    return Agent(spool=spool, state=state, sender=sender, clock=clock, poll_s=0.03, state_every_s=0.2), state
+
+
+class _Stamped(msgspec.Struct):
+    stamp: Stamp = msgspec.field(name="_sp")
+
+
+class _Envelope(msgspec.Struct):
+    line: str | None = None
+    line_b64: str | None = None
+    oversize: dict[str, int | str] | None = None
+
+
+def original_of(data: bytes) -> tuple[Stamp, bytes | None]:
+    """The stamp of a record and the line that it carries, byte for byte; None for a line that stayed on its host."""
+    stamp = msgspec.json.decode(data, type=_Stamped).stamp
+    if data.startswith(b'{"_sp":'):
+        envelope = msgspec.json.decode(data, type=_Envelope)
+        if envelope.line is not None:
+            return stamp, envelope.line.encode()
+        if envelope.line_b64 is not None:
+            return stamp, base64.b64decode(envelope.line_b64)
+        if envelope.oversize is not None:
+            return stamp, None
+    # The last one: whatever looks like it inside a text of the stamp has its quotes escaped.
+    begin = data.rindex(b'"_sp":')
+    end = len(data.rstrip(b" \t\r")) - 1
+    return stamp, data[:begin].removesuffix(b",") + data[end:]

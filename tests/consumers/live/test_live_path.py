@@ -1,0 +1,134 @@
+import datetime as dt
+from collections.abc import Collection, Sequence
+
+import msgspec
+import pytest
+
+from consumers.delivery import Backpressure, Batch, Position, Refused, Row
+from consumers.live import LivePath
+from consumers.sinks.testing import FakeSink
+from consumers.stages.judge import Judge
+from consumers.stages.testing import ARRIVED_AT, SHARD, SKUS, batch, encoded, judge, order
+from consumers.tally import Tally
+from consumers.testing import FakePath, PathConformance
+from contract.rows import LetterRow
+from runtime.testing import ManualClock
+
+pytestmark = pytest.mark.unit
+
+
+def live_path(sink: FakeSink, *, by: Judge | None = None, tally: Tally | None = None) -> LivePath:
+    clock = ManualClock(ARRIVED_AT + dt.timedelta(seconds=2))
+    return LivePath(SHARD, by or judge(), sink, tally or Tally(), clock)
+
+
+def orders(*event_ids: str) -> Batch:
+    return batch([encoded(order(event_id=event_id), offset=n) for n, event_id in enumerate(event_ids)])
+
+
+class _LoggingJudge(Judge):
+    def __init__(self, log: list[str]) -> None:
+        super().__init__(SKUS, judge()._shop)
+        self._log = log
+
+    def judge(self, batch: Batch) -> list[Row]:
+        self._log.append(f"judge {len(batch.records)}")
+        return super().judge(batch)
+
+
+def test_a_batch_is_judged_then_written_then_its_letters_and_only_then_answered() -> None:
+    log: list[str] = []
+    sink = FakeSink(is_poison=lambda row: row.row_id == "e-2" and row.index.startswith("orders"), log=log)
+    path = live_path(sink, by=_LoggingJudge(log))
+    log.append(f"durable {path.accept(orders('e-1', 'e-2', 'e-3'))}")
+    assert log == [
+        "judge 3",
+        "write e-1 e-2 e-3",
+        "write e-2",
+        "durable Position(sequence=3, sub_sequence=0)",
+    ]
+
+
+def test_a_store_that_is_away_gets_no_position_out_of_the_path() -> None:
+    path = live_path(FakeSink(trouble=1))
+    with pytest.raises(Backpressure):
+        path.accept(orders("e-1"))
+    assert path.settle() is None
+
+
+def test_a_store_that_goes_away_between_rows_and_letters_gets_no_position_either() -> None:
+    class LettersFail(FakeSink):
+        def write(self, rows: Sequence[Row]) -> Sequence[Refused]:
+            if rows[0].index.startswith("letters"):
+                raise Backpressure(1.0, "away")
+            return super().write(rows)
+
+    path = live_path(LettersFail(is_poison=lambda row: True))
+    with pytest.raises(Backpressure):
+        path.accept(orders("e-1"))
+    assert path.settle() is None
+
+
+def test_a_refused_document_becomes_a_letter_with_the_stores_error_type() -> None:
+    sink = FakeSink(is_poison=lambda row: row.index.startswith("orders"))
+    assert live_path(sink).accept(orders("e-1")) == Position(1)
+    (row,) = sink.rows.values()
+    letter = msgspec.json.decode(row.document, type=LetterRow)
+    assert (letter.letter_id, letter.order_id, letter.reason) == ("e-1", "O-1", "rejected_by_store")
+    assert letter.detail == "rejected_by_store: poison"
+    assert letter.origin is not None
+    assert letter.sequence == "1"
+
+
+def test_a_store_that_refuses_letters_holds_the_batch_back() -> None:
+    path = live_path(FakeSink(is_poison=lambda row: True))
+    for content in (b"no json", encoded(order())):
+        with pytest.raises(Backpressure, match="templates"):
+            path.accept(batch([content]))
+    assert path.settle() is None
+
+
+def test_every_record_is_counted_once() -> None:
+    tally = Tally()
+    sink = FakeSink(is_poison=lambda row: row.row_id == "e-2" and row.index.startswith("orders"))
+    contents = [encoded(order(event_id=f"e-{n}"), offset=n) for n in range(4)]
+    live_path(sink, tally=tally).accept(batch([*contents, b"no json"]))
+    counts, slowest_s = tally.take()
+    assert counts == {"accepted": 3, "refused": 2}
+    assert slowest_s == 2.0
+    assert tally.take() == ({}, 0.0)
+
+
+class _LiveEffects:
+    def __init__(self) -> None:
+        self.sink = FakeSink()
+        self.path = live_path(self.sink)
+
+    def identities(self) -> Collection[str]:
+        return [row_id for _, row_id in self.sink.rows]
+
+    def trouble_once(self) -> None:
+        self.sink.trouble = 1
+
+
+class TestLivePath(PathConformance):
+    @pytest.fixture
+    def effects(self) -> _LiveEffects:
+        return _LiveEffects()
+
+
+class _FakeEffects:
+    def __init__(self) -> None:
+        self.path = FakePath()
+
+    def identities(self) -> Collection[str]:
+        return {f"e-{record.position.sequence}" for batch in self.path.batches for record in batch.records}
+
+    def trouble_once(self) -> None:
+        self.path.trouble = 1
+
+
+class TestFakePath(PathConformance):
+    @pytest.fixture
+    def effects(self) -> _FakeEffects:
+        return _FakeEffects()

@@ -1,0 +1,58 @@
+"""A GetRecords answer, from its bytes; shards, as they are listed."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.delivery import Position
+from consumers.sources.kinesis.stream import ShardInfo, decode_answer
+
+pytestmark = pytest.mark.unit
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**186), st.integers(0, 4 * 10**12), st.binary(max_size=50))))
+def test_records_keep_number_time_and_bytes(records: list[tuple[int, int, bytes]]) -> None:
+    body = {
+        "Records": [
+            {
+                "SequenceNumber": str(number),
+                "ApproximateArrivalTimestamp": millis / 1000,
+                "Data": base64.b64encode(data).decode(),
+                "PartitionKey": "k",
+                "EncryptionType": "KMS",
+            }
+            for number, millis, data in records
+        ],
+        "NextShardIterator": "next",
+        "MillisBehindLatest": 1500,
+    }
+    answer = decode_answer(json.dumps(body).encode())
+    assert [(record.position, record.data) for record in answer.records] == [
+        (Position(number), data) for number, _, data in records
+    ]
+    times = [round(record.arrived_at.timestamp() * 1000) for record in answer.records]
+    assert times == [millis for _, millis, _ in records]
+    assert (answer.next_iterator, answer.millis_behind, answer.children) == ("next", 1500, ())
+
+
+def test_times_are_aware_utc() -> None:
+    record = {"SequenceNumber": "1", "ApproximateArrivalTimestamp": 1795766400.123, "Data": ""}
+    (read,) = decode_answer(json.dumps({"Records": [record]}).encode()).records
+    assert read.arrived_at == datetime(2026, 11, 27, 8, 0, 0, 123000, tzinfo=UTC)
+
+
+def test_the_end_of_a_shard_names_its_children() -> None:
+    child = {
+        "ShardId": "shardId-000000000001",
+        "ParentShards": ["shardId-000000000000"],
+        "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "7"},
+    }
+    answer = decode_answer(json.dumps({"Records": [], "MillisBehindLatest": 0, "ChildShards": [child]}).encode())
+    assert answer.next_iterator is None
+    assert answer.children == (
+        ShardInfo(shard_id="shardId-000000000001", parents=frozenset({"shardId-000000000000"}), hash_range=(0, 7)),
+    )

@@ -1,0 +1,102 @@
+import datetime as dt
+
+import msgspec
+import pytest
+
+from consumers.stages.testing import KEY, batch, encoded, judge, order, stamp_of, verdict
+from contract.rows import LetterRow, OrderRow
+
+pytestmark = pytest.mark.unit
+
+
+def accepted(**changes: object) -> OrderRow:
+    return msgspec.json.decode(verdict(encoded(order(**changes)), skus=frozenset()).document, type=OrderRow)
+
+
+def test_an_accepted_order_has_all_its_columns() -> None:
+    row = accepted(returns="O-0", gift=True)
+    assert row.event_time == dt.datetime(2026, 11, 27, 8, 0, 0, 123000, tzinfo=dt.UTC)
+    assert row.arrived_at == dt.datetime(2026, 11, 27, 8, 0, 1, tzinfo=dt.UTC)
+    assert row.customer == KEY.hash_of("customer", "C-1")
+    assert row.session == KEY.hash_of("session", "S-1")
+    assert row.identity_key_id == "test"
+    assert (row.revenue, row.units, row.line_count, row.total, row.shipping) == (2025, 6, 1, 2025, 495)
+    assert row.extra == '{"gift":true}'
+    stamp = stamp_of(msgspec.json.encode(order(returns="O-0", gift=True)))
+    assert row.origin is not None
+    assert (row.origin.file, row.origin.offset, row.origin.bytes, row.origin.crc) == (stamp.f, 0, stamp.n, stamp.c)
+
+
+def test_a_return_counts_negative() -> None:
+    row = accepted(kind="return")
+    assert (row.revenue, row.units, row.total) == (-2025, -6, 2025)
+
+
+def test_a_guest_has_no_hashes_and_no_key_id() -> None:
+    row = accepted(customer_id=None, session_id=...)
+    assert (row.customer, row.session, row.identity_key_id) == (None, None, None)
+
+
+def test_time_is_stored_as_utc_and_days_are_the_shops() -> None:
+    row = accepted(event_time="2026-07-01T00:30:00+02:00")
+    assert row.event_time == dt.datetime(2026, 6, 30, 22, 30, tzinfo=dt.UTC)
+    assert row.event_date == dt.date(2026, 6, 30)
+    assert accepted(event_time="2026-06-30T23:30:00Z").event_date == dt.date(2026, 7, 1)  # British summer time
+
+
+@pytest.mark.parametrize(
+    ("event_time", "index"),
+    [
+        ("2026-11-27T08:00:00Z", "orders-2026.11.27"),
+        ("2026-11-13T00:00:00Z", "orders-2026.11.13"),
+        ("2026-11-12T23:59:59Z", "orders-late"),
+        ("2026-12-11T23:59:59Z", "orders-2026.12.11"),
+        ("2026-12-12T00:00:00Z", "orders-late"),
+        ("2010-12-01T08:26:00Z", "orders-late"),
+    ],
+)
+def test_orders_dated_outside_the_window_share_one_index(event_time: str, index: str) -> None:
+    assert verdict(encoded(order(event_time=event_time))).index == index
+
+
+def test_unknown_fields_that_repeat_the_customer_hold_the_hash() -> None:
+    row = accepted(
+        gift={"from": "C-1", "S-1": "C-10"},
+        lines=[
+            {"sku": "85123A", "quantity": 6, "unit_price": 255, "for": "C-1"},
+        ],
+    )
+    assert row.extra is not None
+    assert msgspec.json.decode(row.extra) == {
+        "gift": {"from": row.customer, row.session: "C-10"},
+        "lines": [{"for": row.customer}],
+    }
+
+
+def test_a_letter_says_why_and_whence_and_nothing_else() -> None:
+    bad = order(currency="secret", total=1, customer_id="secret", channel="secret")
+    row = verdict(encoded(bad, offset=5))
+    letter = msgspec.json.decode(row.document, type=LetterRow)
+    assert (row.index, row.row_id, row.origin) == ("letters-2026.11.27", "e-1", ("i-1-abc", 5))
+    assert (letter.reason, letter.reasons) == ("unknown_currency", ["unknown_currency", "wrong_total"])
+    assert letter.detail == "unknown_currency: $.currency; wrong_total: $.total"
+    assert (letter.event_type, letter.order_id, letter.shard_id) == ("order", "O-1", "shardId-000000000000")
+    assert (letter.sequence, letter.sub_sequence) == ("1", 0)
+    assert b"secret" not in row.document
+
+
+def test_a_detail_shows_the_first_places_of_each_reason() -> None:
+    lines = [{"sku": "no", "quantity": 1, "unit_price": 1}] * 1000
+    letter = msgspec.json.decode(verdict(encoded(order(lines=lines, total=1495))).document, type=LetterRow)
+    assert letter.detail == "unknown_sku: $.lines[0].sku, $.lines[1].sku, $.lines[2].sku and 997 more"
+
+
+def test_a_letters_order_id_is_cut() -> None:
+    letter = msgspec.json.decode(verdict(encoded(order(order_id="x" * 100_000))).document, type=LetterRow)
+    assert letter.order_id == "x" * 256
+
+
+def test_letters_are_dated_by_arrival_in_utc() -> None:
+    late = dt.datetime(2026, 7, 1, 23, 30, tzinfo=dt.UTC)  # the second of July in the shop
+    (row,) = judge().judge(batch([b"no json"], arrived_at=late))
+    assert row.index == "letters-2026.07.01"

@@ -1,0 +1,274 @@
+"""`python -m infra.local`, as a process, on the real parts."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from opensearchpy import OpenSearch as Client
+from rich.console import Console
+
+from infra.local.home import PROJECT, Home
+from infra.local.leftovers import MARKER, end_leftovers
+from infra.local.opensearch import download
+from infra.local.opensearch.lock import Jar
+from infra.local.settings import Local, LocalSettings
+from infra.local.stack import PARTS, bring_up
+from infra.local.status import report
+from infra.local.supervisor import Supervisor
+from infra.local.testing import DOWNLOADS, fast
+from runtime.aws import client
+from runtime.errors import ConfigError
+from runtime.settings import Aws, OpenSearch, load
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Those of a process that talks to the parts."""
+
+    aws: Aws = Aws()
+    opensearch: OpenSearch = OpenSearch()
+
+
+class Stack:
+    """The command, on a folder of its own."""
+
+    def __init__(self, root: Path) -> None:
+        local = fast(root).local
+        self.home = Home.of(local)
+        self.environ = {
+            **os.environ,
+            "STOREPULSE_LOCAL_HOME": str(root),
+            "STOREPULSE_LOCAL_DOWNLOADS": str(DOWNLOADS),
+            "STOREPULSE_LOCAL_OPENSEARCH_HEAP_MIB": str(local.opensearch_heap_mib),
+            "STOREPULSE_LOCAL_OPENSEARCH_JAVA_OPTIONS": local.opensearch_java_options,
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.local", *arguments],
+            cwd=PROJECT,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    def status(self) -> Any:
+        return json.loads(self.run("status", "--json").stdout)
+
+    def settings(self) -> ClientSettings:
+        return load(ClientSettings, file=self.home.settings_file, environ={})
+
+    def processes(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARKER) == str(self.home.root) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack(tmp_path / "home")
+    yield stack
+    stack.run("down")
+    assert end_leftovers(stack.home) == 0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(600):
+        if condition():
+            return
+        pause.wait(0.05)
+    raise AssertionError("not within 30 s")
+
+
+def refuses(found: "subprocess.CompletedProcess[str]", words: str) -> None:
+    """Exit code not 0, and one line of error with `words`."""
+    assert found.returncode != 0, found
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+
+
+def test_up_status_logs_down_and_reset(stack: Stack) -> None:
+    started = stack.run("up", "--detach")
+    assert started.returncode == 0, started
+
+    status = stack.status()
+    assert status["ready"]
+    assert {part["name"]: part["condition"] for part in status["parts"]} == dict.fromkeys(PARTS, "ready")
+    for process in stack.processes():
+        listening = [one.laddr.ip for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+        assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}, process
+    assert "started" in stack.run("logs", "opensearch").stdout
+    refuses(stack.run("logs", "nothing"), "kinesis")
+    refuses(stack.run("up"), "a stack runs here already")
+    refuses(stack.run("up", "--detach"), "a stack runs here already")
+    refuses(stack.run("reset"), "a stack runs here already")
+
+    stopped = stack.run("down")
+
+    assert stopped.returncode == 0, stopped
+    assert stack.processes() == []
+    assert stack.run("status").returncode == 1
+    again = stack.run("down")
+    assert (again.returncode, "nothing was running" in again.stdout) == (0, True)
+    assert stack.run("reset").returncode == 0
+    assert not (stack.home.root / "data").exists()
+
+
+def test_a_killed_part_comes_back_on_its_port(stack: Stack) -> None:
+    with Supervisor(stack.home, Console(quiet=True)) as supervisor:
+        before = bring_up(supervisor, fast(stack.home.root), only=["kinesis"])
+        (process,) = stack.processes()
+
+        process.kill()
+        until(lambda: [part.condition for part in report(stack.home).parts if part.restarts] == ["ready"])
+
+        assert client("kinesis", before.aws).list_streams()["StreamNames"] == ["storepulse-transactions"]
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_has_all_data(stack: Stack) -> None:
+    assert stack.run("up", "--detach").returncode == 0
+    settings, name = stack.settings(), f"t-{uuid.uuid4().hex[:8]}"
+    write(settings, name)
+
+    os.kill(stack.status()["supervisor_pid"], signal.SIGKILL)
+    until(lambda: not stack.processes())
+    assert not stack.status()["running"]
+
+    assert stack.run("up", "--detach").returncode == 0
+    assert read(stack.settings(), name) == ("a record", "an item", "a document")
+
+
+def write(settings: ClientSettings, name: str) -> None:
+    kinesis, dynamodb = client("kinesis", settings.aws), client("dynamodb", settings.aws)
+    kinesis.put_record(StreamName="storepulse-transactions", Data=b"a record", PartitionKey=name)
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.put_item(TableName=name, Item={"k": {"S": "1"}, "v": {"S": "an item"}})
+    with Client(settings.opensearch.url) as opensearch:
+        opensearch.index(index=name, id="1", body={"v": "a document"})
+
+
+def read(settings: ClientSettings, name: str) -> tuple[str, str, str]:
+    kinesis, dynamodb = client("kinesis", settings.aws), client("dynamodb", settings.aws)
+    found = []
+    for shard in kinesis.list_shards(StreamName="storepulse-transactions")["Shards"]:
+        iterator = kinesis.get_shard_iterator(
+            StreamName="storepulse-transactions", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        found += kinesis.get_records(ShardIterator=iterator)["Records"]
+    (record,) = found
+    item = dynamodb.get_item(TableName=name, Key={"k": {"S": "1"}})["Item"]
+    with Client(settings.opensearch.url) as opensearch:
+        document = opensearch.get(index=name, id="1")["_source"]
+    return record["Data"].decode(), item["v"]["S"], document["v"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_start_leaves_nothing(stack: Stack, number: signal.Signals) -> None:
+    with stack.start("up") as process:
+        until(lambda: len(stack.processes()) == len(PARTS))
+        if number == signal.SIGHUP:  # the terminal has gone: nobody reads what it says
+            assert process.stdout
+            process.stdout.close()
+        process.send_signal(number)
+        assert process.wait(30) != 0
+
+    assert stack.processes() == []
+    assert not stack.home.state_file.exists()
+
+
+def test_ctrl_c_of_the_command_that_waits_for_the_background_leaves_nothing(stack: Stack) -> None:
+    with stack.start("up", "--detach") as process:
+        until(lambda: len(stack.processes()) == len(PARTS))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) != 0
+
+    assert stack.processes() == []
+    assert not stack.status()["running"]
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)])
+def test_a_part_that_dies_at_start_is_named_and_nothing_is_left(stack: Stack, detach: tuple[str, ...]) -> None:
+    stack.environ["STOREPULSE_LOCAL_OPENSEARCH_JAVA_OPTIONS"] = "-XX:+NoSuchOption"
+
+    refuses(stack.run("up", *detach), "opensearch did not start (exit code 1)")
+
+    assert stack.processes() == []
+    assert not stack.home.settings_file.exists()
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        refuses(stack.run("up", "--port", f"ministack={port}"), f"port {port} for ministack is in use")
+    assert stack.processes() == []
+    assert not list(stack.home.logs.iterdir())
+
+
+def test_too_little_disk_space_is_refused_before_anything_starts(stack: Stack) -> None:
+    stack.environ["STOREPULSE_LOCAL_MIN_FREE_MIB"] = str(1 << 40)
+
+    refuses(stack.run("up"), "MiB free, the local stack needs")
+    refuses(stack.run("up", "--detach"), "MiB free, the local stack needs")
+
+    assert stack.processes() == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    refuses(stack.run("up", "--home", str(tmp_path / "file" / "home")), "cannot be written")
+
+
+def test_a_download_with_a_wrong_hash_stops_the_start_before_any_part_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tampered(jar: Jar, folder: Path, advance: Callable[[int], None]) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / jar.file_name
+        path.write_bytes(b"not what was locked")
+        return path
+
+    monkeypatch.setattr(download, "_from_repository", tampered)
+    settings = LocalSettings(local=Local(home=str(tmp_path)))
+    home = Home.of(settings.local)
+
+    with (
+        pytest.raises(ConfigError, match=r"^\S+:\S+: the download has the wrong hash"),
+        Supervisor(home, Console(quiet=True)) as supervisor,
+    ):
+        bring_up(supervisor, settings)
+
+    assert not list(home.logs.iterdir())  # no part was started
+    assert not home.settings_file.exists()
+    assert [path.name for path in (home.downloads / "jars").iterdir()] == ["lock"]

@@ -1,0 +1,68 @@
+"""The settings file is one that every other command reads."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contract.identity import IdentityKey
+from infra.local.endpoints import endpoints_of, write_settings
+from infra.local.home import Home
+from infra.local.prepare import make_identity_key
+from infra.local.settings import Local
+from runtime.settings import Aws, OpenSearch, Shop, Streams, load
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnySettings:
+    """Those of some process."""
+
+    aws: Aws = Aws()
+    streams: Streams = Streams()
+    opensearch: OpenSearch = OpenSearch()
+    shop: Shop = Shop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home.of(Local(home=str(tmp_path / 'odd "name"')))
+    home.make()
+    return home
+
+
+def test_another_process_reads_back_what_was_written(home: Home) -> None:
+    urls = {"kinesis": "http://127.0.0.1:1", "ministack": "http://127.0.0.1:2", "opensearch": "http://127.0.0.1:3"}
+    endpoints = endpoints_of(home, urls, Streams(transactions="t"), Shop(time_zone="Europe/Paris", currency="EUR"))
+
+    write_settings(home, endpoints.tables())
+
+    read = load(AnySettings, file=home.settings_file, environ={})
+    assert read == AnySettings(
+        aws=endpoints.aws, streams=endpoints.streams, opensearch=endpoints.opensearch, shop=endpoints.shop
+    )
+    assert read.aws.kinesis_endpoint == "http://127.0.0.1:1"
+    assert home.settings_file.stat().st_mode & 0o777 == 0o600
+    tables = tomllib.loads(home.settings_file.read_text(encoding="utf-8"))
+    assert tables["identity"]["key_file"] == str(home.identity_key)
+
+
+def test_a_part_that_is_absent_never_leads_to_aws(home: Home) -> None:
+    endpoints = endpoints_of(home, {}, Streams(), Shop())
+
+    assert endpoints.aws.endpoint.startswith("http://127.0.0.1:")
+    assert endpoints.aws.kinesis_endpoint.startswith("http://127.0.0.1:")
+
+
+def test_the_identity_key_is_made_once_and_is_its_owners_alone(home: Home) -> None:
+    make_identity_key(home)
+    first = home.identity_key.read_bytes()
+    make_identity_key(home)
+
+    key = msgspec.json.decode(first, type=IdentityKey)
+    assert home.identity_key.read_bytes() == first
+    assert len(key.secret) == 32
+    assert home.identity_key.stat().st_mode & 0o777 == 0o600

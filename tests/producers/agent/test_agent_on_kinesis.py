@@ -1,0 +1,224 @@
+"""The agent as a process, against a Kinesis as a process; both die."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producers.agent.state import read_ledger
+from producers.agent.testing import original_of
+from producers.emit import Spool
+from runtime.aws import client
+from runtime.settings import Aws
+
+pytestmark = pytest.mark.integration
+
+STREAM = "orders"
+WAIT_S = 30.0
+
+
+class Kinesis:
+    """A local Kinesis that can be killed and started again on the same port and data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = 0
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+        self.client = client("kinesis", self.aws)
+        self.client.create_stream(StreamName=STREAM, ShardCount=2)
+        self.client.get_waiter("stream_exists").wait(StreamName=STREAM, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def aws(self) -> Aws:
+        return Aws(kinesis_endpoint=self.endpoint, access_key_id="local", secret_access_key="local")
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "infra.local.kinesis", "--no-limits"]
+        command += ["--port", str(self._port), "--data", str(self._folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        address = self._process.stdout.readline().split(",")[0]
+        self._port = int(address.rsplit(":", 1)[1])
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        self._process = None
+
+    def records(self) -> list[bytes]:
+        found: list[bytes] = []
+        for shard in self.client.list_shards(StreamName=STREAM)["Shards"]:
+            place = {"StreamName": STREAM, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+            iterator = self.client.get_shard_iterator(**place)["ShardIterator"]
+            while True:
+                answer: dict[str, Any] = self.client.get_records(ShardIterator=iterator)
+                found += [record["Data"] for record in answer["Records"]]
+                if not answer["Records"] and not answer["MillisBehindLatest"]:
+                    break
+                iterator = answer["NextShardIterator"]
+        return found
+
+
+@pytest.fixture
+def kinesis(tmp_path: Path) -> Iterator[Kinesis]:
+    running = Kinesis(tmp_path / "kinesis")
+    yield running
+    running.kill()
+
+
+def settings_file(tmp_path: Path, endpoint: str, stream: str = STREAM) -> Path:
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        f'[aws]\nkinesis_endpoint = "{endpoint}"\naccess_key_id = "local"\nsecret_access_key = "local"\n'
+        f'[streams]\ntransactions = "{stream}"\n'
+        f'[agent]\nspool = "{tmp_path / "spool"}"\nstate = "{tmp_path / "state"}"\n'
+    )
+    return file
+
+
+def start_agent(settings: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "producers", "agent", "--settings", str(settings), *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+@contextlib.contextmanager
+def running_agent(settings: Path) -> Iterator[subprocess.Popen[str]]:
+    process = start_agent(settings)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def acknowledged(tmp_path: Path) -> int:
+    return read_ledger(tmp_path / "state").acknowledged_lines
+
+
+def append(spool: Spool, first: int, last: int) -> None:
+    for number in range(first, last):
+        spool.append({"type": "order", "order_id": f"O-{number}", "customer_id": f"C-{number % 97}"})
+
+
+def assert_all_arrived(tmp_path: Path, kinesis: Kinesis) -> None:
+    """Every line of every file is in the stream, byte for byte, under one file id; nothing else is."""
+    contents = {record.file_id: Path(record.path).read_bytes() for record in read_ledger(tmp_path / "state").files}
+    expected = set()
+    for file_id, content in contents.items():
+        offset = 0
+        for line in content.split(b"\n")[:-1]:
+            expected.add((file_id, offset, line))
+            offset += len(line) + 1
+    arrived = set()
+    for data in kinesis.records():
+        stamp, original = original_of(data)
+        assert original is not None and (stamp.n, stamp.c) == (len(original), zlib.crc32(original))
+        arrived.add((stamp.f, stamp.o, original))
+    assert arrived == expected
+    assert sum(content.count(b"\n") for content in contents.values()) == acknowledged(tmp_path)
+
+
+def test_nothing_is_lost_when_the_agent_is_killed_again_and_again(tmp_path: Path, kinesis: Kinesis) -> None:
+    settings = settings_file(tmp_path, kinesis.endpoint)
+    spool = Spool(tmp_path / "spool", max_file_bytes=200_000)
+    for round_number in range(4):
+        append(spool, round_number * 5_000, (round_number + 1) * 5_000)
+        with running_agent(settings):
+            before = acknowledged(tmp_path)
+            wait_for(lambda before=before: acknowledged(tmp_path) > before)  # type: ignore[misc]
+    assert start_agent(settings, "--once").wait(WAIT_S) == 0
+    assert acknowledged(tmp_path) == 20_000
+    assert_all_arrived(tmp_path, kinesis)
+
+
+def test_a_kinesis_that_is_away_at_start_and_dies_later_is_waited_for(tmp_path: Path, kinesis: Kinesis) -> None:
+    settings = settings_file(tmp_path, kinesis.endpoint)
+    spool = Spool(tmp_path / "spool")
+    kinesis.kill()
+    with running_agent(settings) as agent:
+        append(spool, 0, 3_000)
+        assert agent.stderr is not None
+        assert "Could not connect" in agent.stderr.readline()
+        kinesis.start()
+        wait_for(lambda: acknowledged(tmp_path) == 3_000)
+        kinesis.kill()
+        append(spool, 3_000, 6_000)
+        assert "well again" in agent.stderr.readline()
+        kinesis.start()
+        wait_for(lambda: acknowledged(tmp_path) == 6_000)
+    assert_all_arrived(tmp_path, kinesis)
+
+
+def test_a_line_is_in_the_stream_a_moment_after_it_was_written_and_sigterm_ends_in_good_order(
+    tmp_path: Path, kinesis: Kinesis
+) -> None:
+    settings = settings_file(tmp_path, kinesis.endpoint)
+    spool = Spool(tmp_path / "spool")
+    append(spool, 0, 1)
+    with running_agent(settings) as agent:
+        wait_for(lambda: len(kinesis.records()) == 1)
+        append(spool, 1, 2)
+        began = time.monotonic()
+        wait_for(lambda: len(kinesis.records()) == 2)
+        assert time.monotonic() - began < 1.0  # loose: the machine may be busy
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(WAIT_S) == 0
+    assert acknowledged(tmp_path) == 2
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_sigterm_ends_an_agent_that_waits(tmp_path: Path, kinesis: Kinesis, away: bool) -> None:
+    if away:
+        kinesis.kill()
+    with running_agent(settings_file(tmp_path, kinesis.endpoint)) as agent:
+        wait_for(lambda: (tmp_path / "spool").exists())
+        time.sleep(0.2)
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(WAIT_S) == 0
+
+
+def test_a_missing_stream_is_one_line_and_exit_code_2(tmp_path: Path, kinesis: Kinesis) -> None:
+    agent = start_agent(settings_file(tmp_path, kinesis.endpoint, "elsewhere"))
+    _, errors = agent.communicate(timeout=WAIT_S)
+    assert agent.returncode == 2
+    assert errors.splitlines() == [
+        "error: stream 'elsewhere' does not exist: create it, or name another as [streams] transactions"
+    ]
+
+
+def test_a_second_agent_on_the_same_folders_is_refused(tmp_path: Path, kinesis: Kinesis) -> None:
+    settings = settings_file(tmp_path, kinesis.endpoint)
+    with running_agent(settings):
+        wait_for(lambda: (tmp_path / "spool").exists())
+        second = start_agent(settings)
+        _, errors = second.communicate(timeout=WAIT_S)
+        assert second.returncode == 2
+        assert "another agent works on this folder" in errors
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "http://"])
+def test_an_endpoint_that_is_no_url_is_one_line_and_exit_code_2(tmp_path: Path, endpoint: str) -> None:
+    agent = start_agent(settings_file(tmp_path, endpoint))
+    _, errors = agent.communicate(timeout=WAIT_S)
+    assert agent.returncode == 2
+    assert len(errors.splitlines()) == 1
