@@ -50,7 +50,7 @@ def run_demo(stack: Supervisor, settings: LocalSettings, *, shoppers: int, secon
     stack.say("draining")
     stack.stop_part(pipeline.SHOPPERS)
     stack.stop_part(pipeline.STOREFRONT)
-    return _settled(endpoints)
+    return wait_for_account(endpoints)
 
 
 def show_account(account: Account, console: Console) -> None:
@@ -107,7 +107,7 @@ def _counters(client: OpenSearch, endpoints: Endpoints) -> str:
     return f"sent {acknowledged:,} · orders {found['orders']:,} · refused {found['letters']:,}"
 
 
-def _settled(endpoints: Endpoints) -> Account:
+def wait_for_account(endpoints: Endpoints) -> Account:
     """The account, once it balances; after DRAIN_S as it then is."""
     client = store_of(endpoints.opensearch)
     end = time.monotonic() + DRAIN_S
