@@ -65,10 +65,11 @@ class Store:
     def put(self, rows: Sequence[OrderRow | LetterRow]) -> None:
         """Index as the live path does: the row's JSON under its identity; searchable on return."""
         for row in rows:
-            order = isinstance(row, OrderRow)
-            index = f"orders-{row.event_date:%Y.%m.%d}" if order else f"letters-{row.arrived_at:%Y.%m.%d}"
+            if isinstance(row, OrderRow):
+                index, row_id = f"orders-{row.event_date:%Y.%m.%d}", row.event_id
+            else:
+                index, row_id = f"letters-{row.arrived_at:%Y.%m.%d}", row.letter_id
             self._create(index, type(row))
-            row_id = row.event_id if order else row.letter_id
             self._client.index(index=index, id=row_id, body=msgspec.json.encode(row), params={"refresh": "true"})
 
     def drop(self) -> None:
