@@ -3,11 +3,10 @@
 import logging
 import random
 import threading
-from typing import Any
 
 from opensearchpy import OpenSearch
 
-from consumers.delivery import Backpressure, Shard
+from consumers.delivery import Shard
 from consumers.live import LivePath
 from consumers.reference import load_identity_key, load_skus, load_zone
 from consumers.settings import LiveSettings
@@ -19,7 +18,9 @@ from consumers.sources.kinesis.source import KinesisSource, kinesis_source
 from consumers.stages.judge import Judge
 from consumers.stages.rows import ShopFacts
 from consumers.tally import Tally
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
+from runtime.outage import Stop, Trouble, wait_at_start
+from runtime.settings import masked
 
 _log = logging.getLogger(__name__)
 
@@ -27,12 +28,13 @@ _log = logging.getLogger(__name__)
 def run_live(settings: LiveSettings, stop: threading.Event) -> None:
     """Read the transactions stream into the store until `stop` is set; all accepted work is checkpointed then.
 
-    Waits for a store that is away. Raises ConfigError for what the operator has to change.
+    Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
+    store that does not answer at the start.
     """
     judge = _judge(settings)
     client = connect(settings.opensearch, connections=64)
-    wanted = templates(refresh_ms=settings.live.refresh_ms, replicas=settings.live.replicas)
-    if not _await_store(client, wanted, stop):
+    tally, clock, rng = Tally(), SystemClock(), random.Random()
+    if not await_store(client, settings, stop, clock, rng):
         return
     source = kinesis_source(
         aws=settings.aws,
@@ -40,7 +42,6 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
         application=settings.live.application,
         settings=settings.fleet,
     )
-    tally, clock, rng = Tally(), SystemClock(), random.Random()
 
     def open_path(shard: Shard) -> LivePath:
         sink = OpenSearchSink(client, rng, lambda count: tally.add("duplicates", count))
@@ -70,19 +71,22 @@ def _judge(settings: LiveSettings) -> Judge:
     return Judge(skus, shop)
 
 
-def _await_store(client: OpenSearch, wanted: dict[str, dict[str, Any]], stop: threading.Event) -> bool:
-    """Whether the store is ready; False if `stop` came first."""
-    said = ""
-    while not stop.is_set():
-        try:
-            ensure_templates(client, wanted)
-            return True
-        except Backpressure as pressure:
-            if str(pressure) != said:
-                said = str(pressure)
-                _log.warning("waiting for the store: %s", said)
-            stop.wait(pressure.wait_s)
-    return False
+def await_store(client: OpenSearch, settings: LiveSettings, stop: Stop, clock: Clock, rng: random.Random) -> bool:
+    """Bring the store's templates up to date. False if `stop` came first.
+
+    Raises ConfigError for a store that is still away after `start_patience_s`, or that refuses.
+    """
+    wanted = templates(refresh_ms=settings.live.refresh_ms, replicas=settings.live.replicas)
+    return wait_at_start(
+        lambda: ensure_templates(client, wanted),
+        stop,
+        trouble=Trouble("store", clock),
+        patience_s=settings.live.start_patience_s,
+        advice=f"start OpenSearch, or change [opensearch] url {masked(settings.opensearch.url)};"
+        " [live] start_patience_s waits longer",
+        clock=clock,
+        rng=rng,
+    )
 
 
 def _report(tally: Tally, source: KinesisSource, every_s: float, done: threading.Event) -> None:

@@ -28,7 +28,7 @@ def load_identity_key(file: str) -> IdentityKey:
 
 
 def load_skus(file: str) -> frozenset[str]:
-    """SKUs of the catalogue; empty where none is configured. Raises ConfigError for a file that is no catalogue."""
+    """SKUs of the catalogue; empty where none is configured. Raises ConfigError for a file that is none."""
     if not file:
         return frozenset()
     try:
@@ -39,6 +39,8 @@ def load_skus(file: str) -> frozenset[str]:
         raise ConfigError(
             f"[reference] catalogue {file} is no list of products, one JSON object a line: {error}"
         ) from None
+    if not products:  # half published: taken as it is, it would switch the check off
+        raise ConfigError(f"[reference] catalogue {file} lists no product; publish it again")
     return frozenset(product.sku for product in products)
 
 

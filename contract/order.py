@@ -47,7 +47,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     total: Amount
 
 
-def total_of(order: Order) -> Amount:
-    """What the parts come to: lines less discounts, plus tax and shipping (minor units)."""
-    goods = sum(line.quantity * line.unit_price - line.discount for line in order.lines)
-    return goods + order.tax + order.shipping
+def total_of(order: Order) -> int:
+    """What the parts come to: lines less discounts, plus tax and shipping (minor units). All amounts must be whole.
+
+    Exact: integers, because a product of floats is rounded beyond 2**53.
+    """
+    goods = sum(line.quantity * int(line.unit_price) - int(line.discount) for line in order.lines)
+    return goods + int(order.tax) + int(order.shipping)

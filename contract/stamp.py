@@ -16,5 +16,5 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     n: int  # bytes of the line, its newline not counted
     c: int  # crc32 of those bytes
     h: str = ""  # host/path, for people
-    t: str = ""  # read at, RFC 3339 UTC
+    t: str = ""  # read at, RFC 3339 UTC; its day decides on the line's index
     a: int = 0  # attempt: 0 as the agent sent it, 1.. when a letter is sent again

@@ -12,11 +12,13 @@ from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
 from loadtests.bench.registry import BENCHES, run
 from loadtests.bench.report import as_json, print_table
+from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
 from loadtests.hold import hold as hold_rate
-from loadtests.hold import print_held
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
+
+ALL = "all"
 
 
 @click.group()
@@ -25,22 +27,25 @@ def main() -> None:
 
 
 @main.command(epilog="; ".join(f"{name}: {about}" for name, about in BENCHES.items()))
-@click.argument("name", type=click.Choice(sorted(BENCHES)))
-@click.option("--json", "as_machine", is_flag=True, help="One JSON object instead of a table.")
+@click.argument("name", type=click.Choice([*sorted(BENCHES), ALL]))
+@click.option("--json", "as_machine", is_flag=True, help="One line of JSON a benchmark instead of a table.")
 def bench(name: str, as_machine: bool) -> None:
-    """Measure NAME: medians of three runs, beside a baseline measured in turn with them."""
-    figures = run(name)
-    if as_machine:
-        click.echo(as_json(name, figures))
-    else:
-        print_table(name, figures)
+    """Measure NAME, or all: medians of three runs, beside a baseline measured in turn with them."""
+    for each in BENCHES if name == ALL else [name]:
+        figures = run(each)
+        if as_machine:
+            click.echo(as_json(each, figures))
+        else:
+            print_table(each, figures)
 
 
 @main.command()
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), default=1000.0, show_default=True, help="Orders/s."
 )
-@click.option("--seconds", type=click.FloatRange(min=5), default=60.0, show_default=True, help="How long.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=2 * WARM_S, max=LONGEST_S), default=60.0, show_default=True, help="How long."
+)
 @click.option("--json", "as_machine", is_flag=True, help="One JSON object instead of a table.")
 @with_settings(LocalSettings)
 def hold(settings: LocalSettings, rate: float, seconds: float, as_machine: bool) -> None:
@@ -51,7 +56,7 @@ def hold(settings: LocalSettings, rate: float, seconds: float, as_machine: bool)
         with Supervisor(home, console, stop=stop_on_signals()) as stack:
             held = hold_rate(stack, settings, rate=rate, seconds=seconds)
     click.echo(held_as_json(held)) if as_machine else print_held(held, console)
-    if not held.account.balances or held.unseen:
+    if not held.is_whole:
         sys.exit(1)
 
 

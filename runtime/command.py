@@ -1,5 +1,6 @@
 """One shape for every command: settings, `--print-settings`, one-line errors, exit codes, a clean stop."""
 
+import _thread
 import logging
 import signal
 import sys
@@ -21,16 +22,23 @@ def run(group: click.Group) -> None:
     try:
         group(standalone_mode=True)
     except ConfigError as error:
-        click.echo(f"error: {error}", err=True)
+        # One line whatever it quotes: a file's first bytes, a gateway's page.
+        text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+        click.echo(f"error: {text}", err=True)
         sys.exit(EXIT_CONFIG)
 
 
-def with_settings(cls: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command `--settings FILE` and `--print-settings`, and call it with `settings` of type `cls`."""
+def with_settings(
+    cls: type[Any], *, default_may_be_absent: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command `--settings FILE` and `--print-settings`, and call it with `settings` of type `cls`.
+
+    `default_may_be_absent`: see `load`.
+    """
 
     def wrap(command: Callable[..., Any]) -> Callable[..., Any]:
         def call(settings_file: Path | None, print_settings: bool, **options: Any) -> Any:
-            settings = load(cls, file=settings_file)
+            settings = load(cls, file=settings_file, default_may_be_absent=default_may_be_absent)
             if print_settings:
                 click.echo(describe(settings))
                 return None
@@ -58,6 +66,12 @@ def log_to_stderr(level: int = logging.INFO) -> None:
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM, SIGINT or SIGHUP sets: the loop that waits on it ends in good order."""
     stop = threading.Event()
+
+    def on_signal(*_: object) -> None:
+        # The main thread may be interrupted inside `stop.wait`, with the event's lock held: setting it here would wait
+        # for ever. `Thread.start` takes locks of its own, so the thread is a bare one.
+        _thread.start_new_thread(stop.set, ())
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, on_signal)
     return stop

@@ -7,11 +7,12 @@ the environment, which wins. Tables of other processes in the same file are left
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -20,7 +21,11 @@ from runtime.errors import ConfigError
 DEFAULT_FILE = Path(".storepulse/settings.toml")  # where `python -m infra.local up` writes the endpoints
 FILE_VARIABLE = "STOREPULSE_SETTINGS"
 
+_USER_INFO = re.compile(r"://[^/?#]*@")
+
 S = TypeVar("S")
+# For what has to take some time, and a time that timers can count.
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 def setting(default: Any, about: str, *, unit: str = "", secret: bool = False) -> Any:
@@ -51,7 +56,7 @@ class OpenSearch:
     """Where the live documents are."""
 
     url: str = setting("http://127.0.0.1:9200", "URL of the cluster")
-    timeout_s: float = setting(30.0, "longest wait for one answer", unit="s")
+    timeout_s: Seconds = setting(30.0, "longest wait for one answer", unit="s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +67,23 @@ class Shop:
     currency: str = setting("GBP", "the currency that boards lead with (ISO 4217)")
 
 
-def load(cls: type[S], *, file: Path | None = None, environ: Mapping[str, str] | None = None) -> S:
+def load(
+    cls: type[S],
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    default_may_be_absent: bool = False,
+) -> S:
     """The settings of one process: defaults, then the file, then the environment.
 
     `file` None: STOREPULSE_SETTINGS, else the local stack's file where it exists, else no file.
+    `default_may_be_absent`: for commands that write the file that STOREPULSE_SETTINGS names, or run before it is there.
     Raises ConfigError for a file that is absent or broken, an unknown key, and a value of the wrong type.
     """
     environ = os.environ if environ is None else environ
-    tables, source = _read(file, environ)
+    named = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    may_be_absent = named is None or (file is None and default_may_be_absent)
+    tables, source = _read(named or DEFAULT_FILE, may_be_absent)
     hints = get_type_hints(cls)
     sections = {f.name: _section(hints[f.name], f.name, tables, source, environ) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     return cls(**sections)
@@ -83,22 +97,27 @@ def describe(settings: Any) -> str:
         lines.append(f"[{section_field.name}]")
         for f in dataclasses.fields(section):
             value = getattr(section, f.name)
-            shown = "***" if f.metadata["secret"] and value else value
+            shown = "***" if f.metadata["secret"] and value else masked(value) if isinstance(value, str) else value
             unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
             lines.append(f"{f.name} = {msgspec.json.encode(shown).decode()}  # {f.metadata['about']}{unit}")
         lines.append("")
     return "\n".join(lines)
 
 
-def _read(file: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    named = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
-    path = named or DEFAULT_FILE
-    if not path.exists():
-        if named:
-            raise ConfigError(f"{path}: no such settings file; `python -m infra.local up` writes one for a local stack")
-        return {}, "no settings file"
+def masked(url: str) -> str:
+    """`url` without the user and password that may stand in it: what messages show."""
+    return _USER_INFO.sub("://***@", url)
+
+
+def _read(path: Path, may_be_absent: bool) -> tuple[dict[str, Any], str]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except FileNotFoundError as error:
+        if may_be_absent:
+            return {}, "no settings file"
+        raise ConfigError(
+            f"{path}: no such settings file; `python -m infra.local up` writes one for a local stack"
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error
 
@@ -107,7 +126,7 @@ def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, enviro
     table = tables.get(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{source}: [{name}] must be a table")
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     unknown = sorted(table.keys() - fields.keys())
     if unknown:

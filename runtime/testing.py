@@ -1,5 +1,6 @@
-"""A clock that tests set."""
+"""A clock that tests set, and a stop that ends what waits by it."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 
@@ -20,3 +21,20 @@ class ManualClock:
         """Move both clocks on."""
         self._now += timedelta(seconds=seconds)
         self._elapsed_s += seconds
+
+
+class StopAfter(threading.Event):
+    """A stop whose waits take no time: they move the clock on. Set by the `waits`-th of them."""
+
+    def __init__(self, waits: int, clock: ManualClock) -> None:
+        super().__init__()
+        self._left = waits
+        self._clock = clock
+
+    def is_set(self) -> bool:
+        return self._left <= 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._left -= 1
+        self._clock.advance(timeout or 0.0)
+        return self.is_set()

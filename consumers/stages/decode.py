@@ -14,7 +14,7 @@ from contract.reasons import Reason
 from contract.stamp import STREAM_KINDS, Stamp
 
 # Limits of the columns that a stamp ends in, and of the `_id` "file:offset" made of it (512 bytes in OpenSearch).
-_LONGEST_FILE_ID = 128
+_LONGEST_FILE_ID = 128  # bytes
 _LARGEST_OFFSET = 2**63 - 1
 
 
@@ -128,7 +128,7 @@ def _value(fields: dict[str, msgspec.Raw], name: str) -> object:
 
 def _is_plausible(stamp: Stamp) -> bool:
     return (
-        0 < len(stamp.f) <= _LONGEST_FILE_ID
+        0 < len(stamp.f.encode()) <= _LONGEST_FILE_ID
         and 0 <= stamp.o <= _LARGEST_OFFSET
         and 0 <= stamp.n <= _LARGEST_OFFSET
         and 0 <= stamp.c < 2**32

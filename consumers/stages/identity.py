@@ -44,5 +44,8 @@ def original_line(data: bytes, stamp: Stamp) -> bytes:
 
 
 def content_hash_of(event: Event) -> str:
-    """Hash of what the shop said: whatever its order of fields, spaces, explicit nulls, or the stamp."""
+    """Hash of what the shop said: whatever its order of fields, spaces, explicit nulls, or the stamp.
+
+    Unknown fields count as they are written.
+    """
     return identity.content_hash(_encode(event.order) + event.extra)

@@ -1,13 +1,14 @@
 """Stage four: judged events as rows, addressed and serialised for a store."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec.json import Encoder
+from msgspec.json import Decoder, Encoder
 
 from consumers.delivery import Position, Row
 from consumers.stages.events import Event, Fault
@@ -18,10 +19,14 @@ from contract.rows import LetterRow, LineRow, OrderRow, Origin
 from contract.stamp import Stamp
 
 LATE_INDEX = "orders-late"
+# The agent sends a line again until the stream has it; when the two are further apart, a clock is wrong.
+_LONGEST_SENDING = timedelta(days=7)
 _LONGEST_NAME = 256  # characters, as in the contract of an order
 _PATHS_SHOWN = 3  # of each reason: the first ones are enough to find a fault, and an order may have thousands
 
+_STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\d[\d.eE+-]*+')
 _encode = Encoder().encode
+_decode_text = Decoder(str).decode
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
@@ -38,15 +43,14 @@ class ShopFacts:
 
     key: IdentityKey
     zone: ZoneInfo  # days are cut here
-    window_days: int  # orders dated further from their arrival share one index
+    window_days: int  # orders dated further from the day they were read share one index
 
 
 def order_row(event: Event, event_id: str, arrival: Arrival, shop: ShopFacts) -> Row:
     """The row of an accepted order. Identity stops here: customer and session leave as keyed hashes."""
     order = event.order
     local_date = order.event_time.astimezone(shop.zone).date()
-    arrival_date = arrival.at.astimezone(shop.zone).date()
-    is_late = abs((local_date - arrival_date).days) > shop.window_days
+    is_late = abs((local_date - _read_on(event.stamp, arrival)).days) > shop.window_days
     content_hash = content_hash_of(event)
     return Row(
         index=LATE_INDEX if is_late else _daily("orders", local_date),
@@ -88,16 +92,22 @@ def _order_row(
         units=sign * sum(line.quantity for line in order.lines),
         line_count=len(order.lines),
         origin=_origin_of(event.stamp),
-        extra=_redacted(event.extra, {customer: hashed_customer, session: hashed_session}) if event.extra else None,
+        extra=_redacted(event.extra, {session: hashed_session, customer: hashed_customer}) if event.extra else None,
     )
 
 
-def _redacted(extra: bytes, hashes: dict[str | None, str | None]) -> str:
-    """Unknown fields with the hash in place of a customer or session that stands there once more, as a whole value."""
-    for raw, hashed in hashes.items():
-        if raw is not None:
-            extra = extra.replace(_encode(raw), _encode(hashed))
-    return extra.decode()
+def _redacted(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
+    """Unknown fields with the hash in place of a customer or session that stands there once more, as a whole value.
+
+    However it is written: with escapes, or as a number. All else stays as it is, byte for byte.
+    """
+
+    def hidden(token: re.Match[bytes]) -> bytes:
+        written = token[0]
+        hashed = hashes.get(_decode_text(written) if written[:1] == b'"' else written.decode())
+        return written if hashed is None else _encode(hashed)
+
+    return _STRING_OR_NUMBER.sub(hidden, extra).decode()
 
 
 def _line_rows(order: Order) -> list[LineRow]:
@@ -132,7 +142,7 @@ def letter_row(
         origin=_origin_of(stamp),
     )
     return Row(
-        index=_daily("letters", arrival.at.date()),
+        index=_daily("letters", _read_on(stamp, arrival)),
         row_id=letter_id,
         document=_encode(letter),
         origin=None if stamp is None else (stamp.f, stamp.o),
@@ -147,6 +157,25 @@ def _detail_of(fault: Fault) -> str:
 
 def _origin_of(stamp: Stamp | None) -> Origin | None:
     return None if stamp is None else Origin(file=stamp.f, offset=stamp.o, bytes=stamp.n, crc=stamp.c)
+
+
+def _read_on(stamp: Stamp | None, arrival: Arrival) -> date:
+    """The UTC day that a row's index depends on: the one on which the agent read the line.
+
+    Not the arrival's, which is another one when a line is sent again after midnight: the row would be stored twice.
+    A foreign producer's record has no better one, nor has a stamp whose time is absurd.
+    """
+    arrived_on = arrival.at.date()
+    read_on = _date_of(stamp.t[:10]) if stamp else None
+    return arrived_on if read_on is None or abs(read_on - arrived_on) > _LONGEST_SENDING else read_on
+
+
+@lru_cache(maxsize=1024)
+def _date_of(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,8 @@ from runtime.settings import DEFAULT_FILE, FILE_VARIABLE
 home_option = click.option(
     "--home", type=click.Path(path_type=Path), help="Folder of all local data. Default: [local] home in the settings."
 )
+# `up` writes the file that STOREPULSE_SETTINGS may name already.
+with_local_settings = with_settings(LocalSettings, default_may_be_absent=True)
 
 
 @click.group(help=__doc__)
@@ -37,7 +39,7 @@ def local() -> None:
 )
 @click.option("--detach", is_flag=True, help="Run in the background; return when all is ready.")
 @click.option("--ready-fd", type=int, hidden=True)
-@with_settings(LocalSettings)
+@with_local_settings
 def up(
     settings: LocalSettings, home: Path | None, port_options: tuple[str, ...], detach: bool, ready_fd: int | None
 ) -> None:
@@ -67,7 +69,7 @@ def up(
 
 @local.command()
 @home_option
-@with_settings(LocalSettings)
+@with_local_settings
 def down(settings: LocalSettings, home: Path | None) -> None:
     """Stop a running stack and wait until it has ended."""
     place = Home.of(settings.local, home)
@@ -82,7 +84,7 @@ def down(settings: LocalSettings, home: Path | None) -> None:
 @local.command()
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@with_settings(LocalSettings)
+@with_local_settings
 def status(settings: LocalSettings, home: Path | None, as_json: bool) -> None:
     """Show what runs. Exit code 0 when all parts are ready, else 1."""
     found = report(Home.of(settings.local, home))
@@ -97,7 +99,7 @@ def status(settings: LocalSettings, home: Path | None, as_json: bool) -> None:
 @home_option
 @click.argument("part")
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
-@with_settings(LocalSettings)
+@with_local_settings
 def logs(settings: LocalSettings, home: Path | None, part: str, follow: bool) -> None:
     """Print the log file of PART."""
     place = Home.of(settings.local, home)
@@ -113,7 +115,7 @@ def logs(settings: LocalSettings, home: Path | None, part: str, follow: bool) ->
 
 @local.command()
 @home_option
-@with_settings(LocalSettings)
+@with_local_settings
 def reset(settings: LocalSettings, home: Path | None) -> None:
     """Delete all local data; downloads stay."""
     place = Home.of(settings.local, home)

@@ -29,9 +29,9 @@ def storefront(home: Home, *, port: int) -> Part:
 
 
 def shoppers(home: Home, shop_url: str, count: int) -> Part:
-    """`count` people at once, five more each second until all have come."""
+    """`count` people, twenty more each second until all have come."""
     command = (sys.executable, "-m", "locust", "-f", "loadtests/shopper.py", "--headless", "--only-summary")
-    return Part(name=SHOPPERS, command=(*command, "-H", shop_url, "-u", str(count), "-r", "5"), url=shop_url)
+    return Part(name=SHOPPERS, command=(*command, "-H", shop_url, "-u", str(count), "-r", "20"), url=shop_url)
 
 
 def _served(home: Home, name: str, package: str, port: int) -> Part:

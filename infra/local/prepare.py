@@ -13,10 +13,14 @@ from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
 
 
-def prepare(endpoints: Endpoints) -> None:
+def prepare_files(home: Home) -> None:
     """Create what is absent; what is there is left alone."""
-    make_identity_key(endpoints.home)
-    make_catalogue(endpoints.home)
+    make_identity_key(home)
+    make_catalogue(home)
+
+
+def prepare_stream(endpoints: Endpoints) -> None:
+    """The stream that the agent sends to, unless it is there."""
     make_stream(client("kinesis", endpoints.aws), endpoints.streams.transactions)
 
 

@@ -14,6 +14,9 @@ class Local:
     min_free_mib: int = setting(1024, "refuse to start with less disk space: downloads and a day of play", unit="MiB")
     opensearch_heap_mib: int = setting(512, "OpenSearch's heap: enough for 4,000 orders a second", unit="MiB")
     opensearch_java_options: str = setting("", "further options of OpenSearch's Java, separated by spaces")
+    drain_s: float = setting(
+        60.0, "longest wait for the demo's last orders: 2 s when all is well, a failover more after a crash", unit="s"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

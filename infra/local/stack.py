@@ -1,7 +1,7 @@
 """The parts that stand in for AWS, and the order in which a stack comes up."""
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from infra.local import ministack, ports
 from infra.local.endpoints import ACCOUNT, REGION, Endpoints, endpoints_of, write_settings
@@ -9,7 +9,7 @@ from infra.local.home import Home
 from infra.local.opensearch import node
 from infra.local.parts import HttpReady, Part
 from infra.local.ports import HOST
-from infra.local.prepare import prepare
+from infra.local.prepare import prepare_files, prepare_stream
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
 
@@ -23,23 +23,30 @@ def bring_up(
     *,
     wanted_ports: Mapping[str, int] | None = None,
     only: Collection[str] = PARTS,
+    beside: Sequence[Part] = (),
 ) -> Endpoints:
-    """Download, start, wait until ready, prepare, write the settings file: in this order, to the first trouble.
+    """Download, write the settings file, start, wait until ready, make the stream: in this order, to the first trouble.
 
-    `wanted_ports` by part, 0 or absent for a free one; `only` names the parts to start. Raises ConfigError for what
-    the operator has to change, click.Abort when the stack's `stop` is set.
+    `wanted_ports` by part, 0 or absent for a free one; `only` names the parts to start. `beside` are parts that start
+    with them, and so need no more than the settings file for it. Raises ConfigError for what the operator has to
+    change, click.Abort when the stack's `stop` is set; there is no settings file then.
     """
     home = stack.home
     home.check_space(settings.local.min_free_mib)
     names = [*only, *([node.TRANSPORT] if node.NAME in only else [])]
     chosen = ports.choose(names, wanted_ports or {}, stack.rng)
     parts = _parts(stack, settings, only, chosen)
-    with stack.console.status(f"starting {', '.join(part.name for part in parts)}"):
-        stack.start(parts)
     endpoints = endpoints_of(home, {part.name: part.url for part in parts}, settings.streams, settings.shop)
-    if KINESIS in only:
-        prepare(endpoints)
+    prepare_files(home)
     write_settings(home, endpoints.tables())
+    try:
+        with stack.console.status(f"starting {', '.join(part.name for part in parts)}"):
+            stack.start([*parts, *beside])
+        if KINESIS in only:
+            prepare_stream(endpoints)
+    except BaseException:
+        home.settings_file.unlink()  # it leads nowhere
+        raise
     return endpoints
 
 

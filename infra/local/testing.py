@@ -1,20 +1,29 @@
 """A real stack for tests: quick to start, small, gone afterwards."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 from opensearchpy import OpenSearch
 from rich.console import Console
 
 from infra.local import pipeline, ports
-from infra.local.account import Account, take_account
+from infra.local.account import Account, settled_account, take_account
 from infra.local.endpoints import Endpoints
 from infra.local.home import PROJECT, Home
+from infra.local.leftovers import MARKER
 from infra.local.settings import Local, LocalSettings
 from infra.local.stack import PARTS, bring_up
 from infra.local.supervisor import Supervisor
+from runtime.settings import Aws, load
+from runtime.settings import OpenSearch as OpenSearchSettings
 
 DOWNLOADS = PROJECT / ".storepulse" / "downloads"  # shared by all test homes and the developer's own stack
 
@@ -64,8 +73,7 @@ class Pipeline:
 
     def settled(self, *, within_s: float) -> Account:
         """The account once it balances; as it is when the time is over."""
-        self.until(lambda: self.account().balances, within_s=within_s)
-        return self.account()
+        return settled_account(self.account, within_s=within_s, stop=self.stack.stop)
 
     def until(self, holds: Callable[[], bool], *, within_s: float) -> bool:
         """Look every half second until `holds`. Returns whether it came to hold."""
@@ -93,3 +101,59 @@ def local_pipeline(home: Path, *, before_live: Callable[[Path], None] = lambda _
         before_live(home)
         stack.start([pipeline.agent(endpoints.home), pipeline.live(endpoints.home)])
         yield Pipeline(stack=stack, endpoints=endpoints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Those of a process that talks to the parts."""
+
+    aws: Aws = Aws()
+    opensearch: OpenSearchSettings = OpenSearchSettings()
+
+
+class Commands:
+    """`python -m infra.local` as a process, on a folder of its own."""
+
+    def __init__(self, root: Path) -> None:
+        local = fast(root).local
+        self.home = Home.of(local)
+        self.environ = {
+            **os.environ,
+            "STOREPULSE_LOCAL_HOME": str(root),
+            "STOREPULSE_LOCAL_DOWNLOADS": str(DOWNLOADS),
+            "STOREPULSE_LOCAL_OPENSEARCH_HEAP_MIB": str(local.opensearch_heap_mib),
+            "STOREPULSE_LOCAL_OPENSEARCH_JAVA_OPTIONS": local.opensearch_java_options,
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.local", *arguments],
+            cwd=PROJECT,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    def status(self) -> Any:
+        return json.loads(self.run("status", "--json").stdout)
+
+    def settings(self) -> ClientSettings:
+        """What the stack has written for every other command."""
+        return load(ClientSettings, file=self.home.settings_file, environ={})
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs of the stack, its supervisor apart."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARKER) == str(self.home.root) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found

@@ -45,9 +45,9 @@ class Figure:
 
 
 def as_json(bench: str, figures: Sequence[Figure]) -> str:
-    """The report for machines: one JSON object."""
+    """The report for machines: one JSON object on one line."""
     shown = {figure.name: _fields(figure) for figure in figures}
-    return json.dumps({"bench": bench, "machine": machine(), "figures": shown}, indent=2)
+    return json.dumps({"bench": bench, "machine": machine(), "figures": shown})
 
 
 def print_table(bench: str, figures: Sequence[Figure]) -> None:

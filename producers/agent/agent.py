@@ -2,11 +2,11 @@
 
 import logging
 
-from producers.agent.outage import Outage
-from producers.agent.put import Sender, Stop
+from producers.agent.put import Sender
 from producers.agent.spool import Spool
 from producers.agent.state import State
 from runtime.clock import Clock
+from runtime.outage import Stop, Trouble
 
 DISK_WAIT_S = 1.0  # an operator has to make room: no use in looking more often
 
@@ -26,7 +26,7 @@ class Agent:
         self._poll_s = poll_s
         self._state_every_s = state_every_s
         self._saved_at = clock.monotonic()
-        self._disk = Outage("disk", clock)
+        self._disk = Trouble("disk", clock)
 
     def run(self, stop: Stop, *, once: bool = False) -> bool:
         """Send what the spool holds and what comes, until `stop` is set; with `once`, until all is acknowledged.

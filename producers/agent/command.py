@@ -43,13 +43,12 @@ def agent(settings: AgentSettings, once: bool) -> None:
 def opened(settings: AgentSettings) -> Iterator[Agent]:
     """The agent that `settings` describe, alone on its folders until the context ends. Raises ConfigError."""
     state_folder, spool_folder = Path(settings.agent.state).absolute(), Path(settings.agent.spool).absolute()
-    try:
-        kinesis = client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S)
-    except ValueError as error:
-        raise ConfigError(f"[aws] kinesis_endpoint: {error}") from error
+    if state_folder == spool_folder:
+        raise ConfigError(f"{state_folder}: both [agent] spool and [agent] state; give the state a folder of its own")
+    kinesis = client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S)
     with _locked(state_folder), _locked(spool_folder):
         clock, host = SystemClock(), socket.gethostname()
-        state = State(state_folder)
+        state = _writable(State(state_folder), state_folder)
         yield Agent(
             spool=Spool(
                 spool_folder,
@@ -60,11 +59,27 @@ def opened(settings: AgentSettings) -> Iterator[Agent]:
                 token=lambda: secrets.token_hex(8),
             ),
             state=state,
-            sender=Sender(KinesisStream(kinesis, settings.streams.transactions), rng=random.Random(), clock=clock),
+            sender=Sender(
+                KinesisStream(kinesis, settings.streams.transactions),
+                rng=random.Random(),
+                clock=clock,
+                start_patience_s=settings.agent.start_patience_s,
+            ),
             clock=clock,
             poll_s=settings.agent.poll_s,
             state_every_s=settings.agent.state_every_s,
         )
+
+
+def _writable(state: State, folder: Path) -> State:
+    """Found out before the first line is sent: what cannot be remembered would be sent again after every start."""
+    try:
+        state.save()
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: the state cannot be written: {error.strerror}; mend that, or [agent] state"
+        ) from error
+    return state
 
 
 @contextlib.contextmanager

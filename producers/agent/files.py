@@ -1,5 +1,6 @@
 """Which file is which: a file id outlives renames and restarts, and is never given to other content."""
 
+import errno
 import hashlib
 import os
 import re
@@ -46,10 +47,16 @@ class Found(NamedTuple):
         return os.fsencode(self.path).decode("utf-8", "replace")
 
 
-def scan(folder: Path, suffix: str) -> list[Found]:
-    """The files in `folder` whose names end in `suffix`, by name; one with two names comes once. Raises OSError."""
+def scan(folder: Path, suffix: str, is_followed: Callable[[FileKey], bool] = lambda key: False) -> list[Found]:
+    """The files in `folder` to be read, by name; one with two names comes once. Raises OSError.
+
+    Those whose names end in `suffix`, and those that are followed already: rotation may take the suffix away.
+    """
+    device = folder.stat().st_dev
     with os.scandir(folder) as entries:
-        paths = sorted(entry.path for entry in entries if entry.name.endswith(suffix))
+        paths = sorted(
+            entry.path for entry in entries if entry.name.endswith(suffix) or is_followed((device, entry.inode()))
+        )
     found: dict[FileKey, Found] = {}
     for path in paths:
         file = look_at(path)
@@ -62,8 +69,10 @@ def look_at(path: str) -> Found | None:
     """The regular file at `path`, if there is one. Raises OSError where that cannot be told."""
     try:
         status = os.stat(path)  # noqa: PTH116 a Path for each of a thousand files a second costs more than the look
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # gone, or a link that leads nowhere
+            return None
+        raise
     if not stat.S_ISREG(status.st_mode):
         return None
     return Found(path, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)

@@ -3,37 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    ResponseStreamingError,
-)
-from botocore.exceptions import ConnectionError as NoConnection
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from producers.agent.pack import Packed
-from producers.agent.put import Unavailable
+from runtime.aws_errors import code_of, naming_outages, one_line
 from runtime.errors import ConfigError
-
-_PASSING = (NoConnection, HTTPClientError, ResponseStreamingError, CredentialRetrievalError, ResponseParserError)
-# Error codes under HTTP 4xx that pass by themselves (API reference of PutRecords, and of all actions).
-_PASSING_CODES = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "LimitExceededException",
-        "ResourceInUseException",
-        "KMSThrottlingException",
-        "Throttling",
-        "ThrottlingException",
-        "RequestExpired",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ExpiredTokenException",
-    }
-)
-_SERVER_ERROR = 500
+from runtime.outage import Outage
 
 
 class KinesisStream:
@@ -53,14 +28,14 @@ class KinesisStream:
         answer = self._call(self._client.describe_stream_summary, StreamName=self._name)
         status = answer["StreamDescriptionSummary"]["StreamStatus"]
         if status not in ("ACTIVE", "UPDATING"):
-            raise Unavailable(f"{self._name} is {status}")
+            raise Outage(f"{self._name} is {status}")
 
     def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
         records = [{"Data": line.data, "PartitionKey": line.key} for line in batch]
         answer = self._call(self._client.put_records, StreamName=self._name, Records=records)
         results = answer["Records"]
         if len(results) != len(batch):
-            raise Unavailable("an answer that does not fit the request")
+            raise Outage("an answer that does not fit the request")
         self._worked = True
         if not answer["FailedRecordCount"]:
             return [None] * len(batch)
@@ -68,19 +43,17 @@ class KinesisStream:
 
     def _call(self, method: Any, **arguments: Any) -> Any:
         try:
-            return method(**arguments)
-        except _PASSING as error:
-            raise Unavailable(str(error)) from error
+            with naming_outages():
+                return method(**arguments)
+        except ConfigError as error:
+            raise self._verdict(str(error)) from error
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if self._worked or code in _PASSING_CODES or status >= _SERVER_ERROR:
-                raise Unavailable(code or str(status)) from error
-            raise ConfigError(self._advice(code, error)) from error
-        except BotoCoreError as error:
-            raise ConfigError(f"AWS client: {error}; see [aws] in the settings") from error
+            raise self._verdict(self._advice(error)) from error
 
-    def _advice(self, code: str, error: ClientError) -> str:
-        if code == "ResourceNotFoundException":
+    def _verdict(self, why: str) -> Outage | ConfigError:
+        return Outage(why) if self._worked else ConfigError(why)
+
+    def _advice(self, error: ClientError) -> str:
+        if code_of(error) == "ResourceNotFoundException":
             return f"stream {self._name!r} does not exist: create it, or name another as [streams] transactions"
-        return f"stream {self._name!r}: {error}"
+        return f"stream {self._name!r}: {one_line(error)}; see [streams] transactions"

@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
-from producers.agent.outage import Outage
 from producers.agent.pack import Packed
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
+from runtime.outage import Outage, Stop, Trouble, wait_at_start
 
 # PutRecords: 500 records a request. 10 MiB by the newer documents, 5 MiB by the older: stay under both.
 MAX_ENTRIES = 500
@@ -17,15 +17,11 @@ MAX_BYTES = 4_500_000  # of data and partition keys
 LONGEST_WAIT_S = 2.0
 
 
-class Unavailable(Exception):
-    """The request may or may not have been taken: wait and send it again. The text is the same for the same trouble."""
-
-
 class Stream(Protocol):
     """Where records go."""
 
     def check(self) -> None:
-        """Whether records can be sent at all. Raises Unavailable, and ConfigError where waiting will not help."""
+        """Whether records can be sent at all. Raises Outage, and ConfigError where waiting will not help."""
         ...
 
     def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
@@ -36,33 +32,30 @@ class Stream(Protocol):
         ...
 
 
-class Stop(Protocol):
-    """What threading.Event offers: how the loop learns that it shall end, and waits."""
-
-    def is_set(self) -> bool: ...
-
-    def wait(self, timeout: float) -> bool: ...
-
-
 class Sender:
-    """Patience without limit, memory for one batch: the disk is the backlog."""
+    """Patience without limit once it has begun, memory for one batch: the disk is the backlog."""
 
-    def __init__(self, stream: Stream, *, rng: random.Random, clock: Clock) -> None:
+    def __init__(self, stream: Stream, *, rng: random.Random, clock: Clock, start_patience_s: float) -> None:
         self._stream = stream
         self._rng = rng
-        self._outage = Outage("stream", clock)
+        self._clock = clock
+        self._start_patience_s = start_patience_s
+        self._trouble = Trouble("stream", clock)
 
     def wait_until_ready(self, stop: Stop) -> None:
-        """Return when the stream can be sent to, or `stop` is set. Raises ConfigError, see Stream."""
-        attempt = 0
-        while not stop.is_set():
-            try:
-                self._stream.check()
-            except Unavailable as why:
-                self._outage.goes_on(str(why))
-                attempt = self._wait(attempt, stop)
-            else:
-                return self._outage.over()
+        """Return when the stream can be sent to, or `stop` is set.
+
+        Raises ConfigError, see Stream, and when the stream is still away after `start_patience_s`.
+        """
+        wait_at_start(
+            self._stream.check,
+            stop,
+            trouble=self._trouble,
+            patience_s=self._start_patience_s,
+            advice="start Kinesis, or change [aws] kinesis_endpoint; [agent] start_patience_s waits longer",
+            clock=self._clock,
+            rng=self._rng,
+        )
 
     def send(self, batch: Sequence[Packed], stop: Stop) -> list[bool]:
         """Send until all is acknowledged, each retry only what failed; `stop` ends it after the request in flight.
@@ -75,17 +68,17 @@ class Sender:
         while left and not stop.is_set():
             try:
                 codes = self._stream.put([batch[i] for i in left])
-            except Unavailable as why:
-                failed, trouble = left, str(why)
+            except Outage as outage:
+                failed, trouble = left, str(outage)
             else:
                 failed = [i for i, code in zip(left, codes, strict=True) if code is not None]
                 trouble = next((code for code in codes if code is not None), "")
                 for i, code in zip(left, codes, strict=True):
                     acknowledged[i] = code is None
             if len(failed) < len(left):
-                self._outage.over()
+                self._trouble.over()
             elif attempt:  # the second request in a row that got nothing through; one alone is daily life
-                self._outage.goes_on(trouble)
+                self._trouble.goes_on(trouble)
             left = failed
             if left:
                 attempt = self._wait(attempt, stop)

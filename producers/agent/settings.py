@@ -16,6 +16,12 @@ class Spooling:
     state_every_s: float = setting(
         0.2, "longest time that the checkpoint on disk trails; a crash sends that much again", unit="s"
     )
+    start_patience_s: float = setting(
+        60.0,
+        "how long a start waits for a stream that is away: longer than a part takes to restart; then the agent ends,"
+        " and a service manager starts it again",
+        unit="s",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,10 @@ from producers.agent.watch import Watch
 from runtime.clock import Clock
 
 SUFFIX = ".ndjson"
-# A file that is renamed while the folder is listed may be missing from one listing.
-FORGET_AFTER_S = 60.0
+# Long, because a file that comes back after it was forgotten is sent again as a new one: a volume mounted late, a
+# backup restored.
+FORGET_AFTER_S = 86_400.0
+UNREADABLE_WAIT_S = 1.0  # a failing disk or a missing permission is no reason to hurry
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class Spool:
         token: Callable[[], str],
     ) -> None:
         """`token` gives at least 64 random bits as hex, other ones each time."""
-        self._watch = Watch(folder, SUFFIX, clock)
+        self._watch = Watch(folder, SUFFIX, lambda key: state.find(key) is not None, clock)
         self._has_backlog = False
         self._state = state
         self._kind = kind
@@ -82,41 +84,48 @@ class Spool:
         self._tails: dict[FileKey, Tail] = {}
         self._idle: dict[FileKey, tuple[int, int]] = {}  # size and time of change when nothing was left to read
         self._missing_since: dict[FileKey, float] = {}
+        self._resting: dict[FileKey, float] = {}  # unreadable until this monotonic time (s)
         self._last_taken = ""  # the file that was served last: the next batch begins after it
-        self.unreadable: dict[str, str] = {}  # path -> why
+        self.unreadable: dict[str, str] = {}  # path -> why its lines cannot be taken now
 
     def next_batch(self) -> Batch:
         """The lines that follow the checkpoints. The same ones again until the checkpoints move.
 
         New files are in `state` on return, not yet saved; originals of oversize lines are kept, durably.
-        Raises OSError when the folder cannot be listed or an original cannot be kept.
+        A file that cannot be read, or whose oversize line cannot be kept, rests a second in `unreadable` while the
+        others go on. Raises OSError when the folder cannot be listed.
         """
         found, is_all = self._watch.look(thorough=self._has_backlog)
         if is_all:
             self._forget_all_but(found)
         batch = Batch()
-        turn = next((i for i, file in enumerate(found) if file.path > self._last_taken), 0)
-        for file in found[turn:] + found[:turn]:
-            if self._idle.get(file.key) == (file.size, file.modified_ns):
-                continue
-            self._take_from(file, batch)
+        for file in self._with_news(found):
+            try:
+                self._take_from(file, batch)
+            except OSError as error:
+                self._let_rest(file, error)
+            else:
+                self.unreadable.pop(file.path, None)
             if batch.is_full:
                 self._last_taken = file.path
                 break
         self._has_backlog = batch.is_full
         return batch
 
+    def _with_news(self, found: list[Found]) -> list[Found]:
+        """Those that may hold lines to take, the ones after the file that was served last first."""
+        turn = next((i for i, file in enumerate(found) if file.path > self._last_taken), 0)
+        in_turn = found[turn:] + found[:turn]
+        news = [file for file in in_turn if self._idle.get(file.key) != (file.size, file.modified_ns)]
+        for file in news:
+            self._idle.pop(file.key, None)
+        return [file for file in news if not self._rests(file)]
+
     def _take_from(self, found: Found, batch: Batch) -> None:
         try:
-            file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 closed below; only opening may fail here
+            file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 closed below
         except FileNotFoundError:
             return
-        except OSError as error:
-            if self.unreadable.get(found.path) != str(error):
-                _log.error("%s: not readable: %s; the other files go on", found.printable, error.strerror)
-            self.unreadable[found.path] = str(error)
-            return
-        self.unreadable.pop(found.path, None)
         with file:
             status = os.fstat(file.fileno())
             if found.key != (status.st_dev, status.st_ino):  # another file took the name: the next look finds both
@@ -126,9 +135,20 @@ class Spool:
             if len(batch.lines) == before and not batch.is_full:
                 self._idle[found.key] = found.size, found.modified_ns
 
+    def _rests(self, found: Found) -> bool:
+        return self._resting.get(found.key, 0.0) > self._clock.monotonic()
+
+    def _let_rest(self, found: Found, error: OSError) -> None:
+        if self.unreadable.get(found.path) != str(error):
+            _log.error("%s: waits: %s; the other files go on", found.printable, error.strerror or error)
+        self.unreadable[found.path] = str(error)
+        self._resting[found.key] = self._clock.monotonic() + UNREADABLE_WAIT_S
+
     def _take_lines(self, found: Found, size: int, file: BinaryIO, batch: Batch) -> None:
         head = file.read(HEAD_BYTES)
         record = self._known(found, size, head)
+        if record is None and not found.path.endswith(SUFFIX):
+            return  # another file in the place of one that was renamed, such as its compressed copy
         tail = self._tails.setdefault(found.key, Tail(longest=RECORD_LIMIT))
         origin: Origin | None = None
         for line in tail.lines(file, record.offset if record else 0):
@@ -189,7 +209,10 @@ class Spool:
         self.unreadable = {file.path: self.unreadable[file.path] for file in found if file.path in self.unreadable}
         for gone in self._tails.keys() - present:
             del self._tails[gone]
-            self._idle.pop(gone, None)
+            record = self._state.find(gone)
+            if self._idle.pop(gone, None) is None and record is not None:
+                _log.error("%s: gone before it was read to its end, from byte %d on", record.path, record.offset)
+        self._resting = {key: until_s for key, until_s in self._resting.items() if key in present}
         now = self._clock.monotonic()
         missing = [key for key in self._state.followed() if key not in present]
         self._missing_since = {key: self._missing_since.get(key, now) for key in missing}

@@ -1,4 +1,4 @@
-"""A stream that misbehaves in every way that a real one does, a stop that ends a run, and the way back to the line."""
+"""A stream that misbehaves in every way that a real one does, and the way back to the line."""
 
 import base64
 import itertools
@@ -14,9 +14,10 @@ from contract.stamp import Stamp
 from producers.agent.agent import Agent
 from producers.agent.durable import Effect, no_effect
 from producers.agent.pack import Packed
-from producers.agent.put import MAX_BYTES, MAX_ENTRIES, Sender, Stream, Unavailable
+from producers.agent.put import MAX_BYTES, MAX_ENTRIES, Sender, Stream
 from producers.agent.spool import Host, Spool
 from producers.agent.state import State
+from runtime.outage import Outage
 from runtime.testing import ManualClock
 
 
@@ -53,7 +54,7 @@ class FakeStream:
     def check(self) -> None:
         self._down_for -= 1
         if self._down_for >= 0:
-            raise Unavailable("no connection")
+            raise Outage("no connection")
 
     def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
         assert 1 <= len(batch) <= MAX_ENTRIES
@@ -67,24 +68,8 @@ class FakeStream:
         self.stored += [line for line, is_taken in zip(batch, taken, strict=True) if is_taken]
         self._effect("stored")
         if fault in (Fault.REFUSE, Fault.DROP_ANSWER, Fault.DROP_ANSWER_OF_SOME):
-            raise Unavailable("no answer")
+            raise Outage("no answer")
         return [None if is_taken else "ProvisionedThroughputExceededException" for is_taken in taken]
-
-
-class StopAfter:
-    """A stop whose waits take no time: they move the clock on. Set by the `waits`-th of them."""
-
-    def __init__(self, waits: int, clock: ManualClock) -> None:
-        self._left = waits
-        self._clock = clock
-
-    def is_set(self) -> bool:
-        return self._left <= 0
-
-    def wait(self, timeout: float) -> bool:
-        self._left -= 1
-        self._clock.advance(timeout)
-        return self.is_set()
 
 
 def agent_on(
@@ -102,7 +87,7 @@ def agent_on(
         clock=clock,
         token=lambda: secrets.token_hex(8),
     )
-    sender = Sender(stream, rng=random.Random(seed), clock=clock)
+    sender = Sender(stream, rng=random.Random(seed), clock=clock, start_patience_s=60.0)
     return Agent(spool=spool, state=state, sender=sender, clock=clock, poll_s=0.03, state_every_s=0.2), state
 
 

@@ -1,9 +1,10 @@
 """Looking at a folder often, cheaply, however many finished files lie in it."""
 
 import heapq
+from collections.abc import Callable
 from pathlib import Path
 
-from producers.agent.files import Found, look_at, scan
+from producers.agent.files import FileKey, Found, look_at, scan
 from runtime.clock import Clock
 
 # Writers append to the newest files; the rest are looked at every second, in case one is taken up again.
@@ -12,11 +13,12 @@ THOROUGH_EVERY_S = 1.0
 
 
 class Watch:
-    """The files of one folder whose names end in one suffix."""
+    """The files of one folder whose names end in one suffix, or that are followed under whatever name."""
 
-    def __init__(self, folder: Path, suffix: str, clock: Clock) -> None:
+    def __init__(self, folder: Path, suffix: str, is_followed: Callable[[FileKey], bool], clock: Clock) -> None:
         self._folder = folder
         self._suffix = suffix
+        self._is_followed = is_followed
         self._clock = clock
         self._busy: list[Found] = []
         self._folder_changed_ns = -1
@@ -40,6 +42,6 @@ class Watch:
         # A folder's time moves in clock ticks (4 ms): what came later in the same tick shows at the next look.
         self._is_settled = not is_new
         self._thorough_at = now
-        found = scan(self._folder, self._suffix)
+        found = scan(self._folder, self._suffix, self._is_followed)
         self._busy = sorted(heapq.nlargest(BUSY_FILES, found, key=lambda file: file.modified_ns))
         return found, True

@@ -72,7 +72,7 @@ class Spool:
         self.close()
 
     def _write(self, line: bytes) -> None:
-        if self._fd is not None and self._size + len(line) > self._max_file_bytes:
+        if self._fd is not None and (self._size + len(line) > self._max_file_bytes or self._is_deleted(self._fd)):
             self._release()
         if self._fd is None:
             self._fd = self._begin_file()
@@ -85,6 +85,11 @@ class Spool:
                 self._release()
             raise
         self._size += len(line)
+
+    @staticmethod
+    def _is_deleted(fd: int) -> bool:
+        # By whoever tidies up old files, in a quiet shop also the one in use: nobody would read what is appended to it.
+        return os.fstat(fd).st_nlink == 0
 
     def _begin_file(self) -> int:
         began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -14,6 +14,10 @@ from runtime.errors import ConfigError
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".csv.zst")
 
+# A price of a hundred million million, or as small a part of one, is a slip of the keyboard, and fits no column.
+_LARGEST_EXPONENT = 13
+_YEARS = (1900, 2999)  # near the ends of Python's calendar a change of zone falls out of it
+
 
 def read_export(file: Path, mapping: Mapping) -> pl.DataFrame:
     """Every row of the export, in the file's order, all in memory (about 100 bytes a row).
@@ -44,11 +48,16 @@ def read_export(file: Path, mapping: Mapping) -> pl.DataFrame:
 def _read(file: Path, mapping: Mapping) -> pl.DataFrame:
     # Polars reads UTF-8 itself under this very name; any other name goes through Python's codecs, in memory.
     encoding = "utf8" if codecs.lookup(mapping.csv.encoding).name == "utf-8" else mapping.csv.encoding
-    csv: dict[str, Any] = {"separator": mapping.csv.separator, "encoding": encoding, "infer_schema": False}
+    csv: dict[str, Any] = {
+        "separator": mapping.csv.separator,
+        "encoding": encoding,
+        "infer_schema": False,
+        "glob": False,  # "export[1].csv" is a name, not a pattern
+    }
     try:
         if file.name.lower().endswith(PARQUET):
             held = list(pl.read_parquet_schema(file))
-            return pl.read_parquet(file, columns=_wanted(file, mapping, held))
+            return pl.read_parquet(file, columns=_wanted(file, mapping, held), glob=False)
         if file.name.lower().endswith(CSV):
             held = pl.read_csv(file, n_rows=0, **csv).columns
             return pl.read_csv(file, columns=_wanted(file, mapping, held), **csv)
@@ -95,9 +104,10 @@ def _decimals(file: Path, column: pl.Series) -> pl.Series:
 
 def _is_decimal(text: str) -> bool:
     try:
-        return Decimal(text).is_finite()
+        value = Decimal(text)
     except InvalidOperation:
         return False
+    return value.is_finite() and (not value or abs(value.adjusted()) <= _LARGEST_EXPONENT)
 
 
 def _times(file: Path, column: pl.Series, formats: tuple[str, ...]) -> pl.Series:
@@ -107,12 +117,17 @@ def _times(file: Path, column: pl.Series, formats: tuple[str, ...]) -> pl.Series
             read = column.str.to_datetime(form, strict=False, time_unit="us")
             parsed = read if parsed.is_null().all() else parsed.zip_with(parsed.is_not_null(), read)
         _refuse(file, column, parsed.is_null(), f"is no time written as {' or '.join(formats)}")
-        return parsed
+        return _in_calendar(file, parsed.rename(column.name))
     if not column.dtype.is_temporal():
         raise ConfigError(f"{file}: column {column.name!r} holds {column.dtype}, not times")
     _complete(file, column)
     zone = getattr(column.dtype, "time_zone", None)
+    _in_calendar(file, column)
     return column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC")) if zone else column.cast(pl.Datetime("us"))
+
+
+def _in_calendar(file: Path, times: pl.Series) -> pl.Series:
+    return _refuse(file, times, ~times.dt.year().is_between(*_YEARS), f"is not in the years {_YEARS[0]} to {_YEARS[1]}")
 
 
 def _refuse(file: Path, column: pl.Series, bad: pl.Series, complaint: str) -> pl.Series:

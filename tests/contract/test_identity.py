@@ -1,3 +1,5 @@
+import hmac
+
 import pytest
 
 from contract.identity import IdentityKey, content_hash, event_id_of_line, event_id_of_record
@@ -12,6 +14,11 @@ STAMP = Stamp(k="order", f="i-1.aa", o=100, n=3, c=7)
 def test_a_customer_hash_depends_on_the_key() -> None:
     other = IdentityKey(key_id="k2", secret=b"1" * 32)
     assert KEY.hash_of("customer", "C-1") != other.hash_of("customer", "C-1")
+
+
+def test_a_customer_hash_is_half_an_hmac_sha256() -> None:
+    whole = hmac.digest(b"0" * 32, b"customer:Zo\xc3\xab", "sha256").hex()
+    assert [KEY.hash_of("customer", "Zoë") for _ in range(2)] == [whole[:32]] * 2
 
 
 def test_the_same_id_as_customer_and_as_session_has_two_hashes() -> None:

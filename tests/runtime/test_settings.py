@@ -1,10 +1,12 @@
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from msgspec import Meta
 
 from runtime.errors import ConfigError
-from runtime.settings import Aws, describe, load, setting
+from runtime.settings import Aws, describe, load, masked, setting
 
 pytestmark = pytest.mark.unit
 
@@ -13,6 +15,7 @@ pytestmark = pytest.mark.unit
 class Tail:
     poll_s: float = setting(0.05, "how often to look", unit="s")
     spool: str = setting("spool", "folder")
+    lines: Annotated[int, Meta(ge=0)] = setting(10, "how many")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,9 @@ def test_the_environment_can_name_the_file(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("[tail]\npol_s = 1\n", "has no setting 'pol_s'; it has poll_s, spool"),
+        ("[tail]\npol_s = 1\n", "has no setting 'pol_s'; it has poll_s, spool, lines"),
         ('[tail]\npoll_s = "soon"\n', r"\[tail\] poll_s: Expected `float`"),
+        ("[tail]\nlines = -1\n", r"\[tail\] lines: Expected `int` >= 0"),
         ("tail = 1\n", r"\[tail\] must be a table"),
         ("[tail\n", "not readable as TOML"),
     ],
@@ -63,6 +67,18 @@ def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
         load(Process, file=tmp_path / "none.toml", environ={})
 
 
+def test_the_file_that_the_environment_names_may_be_absent_where_a_command_says_so(tmp_path: Path) -> None:
+    environ = {"STOREPULSE_SETTINGS": str(tmp_path / "none.toml"), "STOREPULSE_TAIL_SPOOL": "mine"}
+    assert load(Process, environ=environ, default_may_be_absent=True).tail.spool == "mine"
+    with pytest.raises(ConfigError, match="no such settings file"):
+        load(Process, environ=environ)
+
+
+def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not readable"):
+        load(Process, environ={"STOREPULSE_SETTINGS": str(tmp_path)}, default_may_be_absent=True)
+
+
 def test_a_wrong_environment_value_names_its_variable(file: Path) -> None:
     with pytest.raises(ConfigError, match="STOREPULSE_TAIL_POLL_S"):
         load(Process, file=file, environ={"STOREPULSE_TAIL_POLL_S": "soon"})
@@ -73,3 +89,17 @@ def test_the_description_masks_secrets_and_shows_units(file: Path) -> None:
     assert "hush" not in text
     assert 'secret_access_key = "***"' in text
     assert "poll_s = 1.0  # how often to look (s)" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:p@ss@host:9200/path", "https://***@host:9200/path"),
+        ("https://host:9200/path?at=a@b", "https://host:9200/path?at=a@b"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_user_and_password(url: str, shown: str) -> None:
+    assert masked(url) == shown
+    settings = load(Process, environ={"STOREPULSE_AWS_ENDPOINT": url, "STOREPULSE_SETTINGS": ""})
+    assert f'\nendpoint = "{shown}"' in describe(settings)

@@ -11,7 +11,6 @@ from contract.rows import DuplicateRow, Origin
 
 # 5 to 8 MB a bulk request is the range that OpenSearch advises; small instances on AWS refuse 10 MiB.
 CHUNK_BYTES = 5 * 2**20
-LONGEST_ID = 512  # bytes: OpenSearch refuses the whole request for one longer `_id`
 
 # `error.type` is that of a request refused as a whole.
 BULK_ANSWER = "items.create.status,items.create.error.type,error.type"

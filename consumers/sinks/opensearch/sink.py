@@ -43,8 +43,8 @@ class OpenSearchSink:
         A row whose identity is stored already changes nothing if it is the same line again, and leaves a row in
         `duplicates` if it is another line. Raises Backpressure, with full jitter, for all that is not a row's fault.
         """
-        refused = [_refusal(row, "id_too_long") for row in rows if _has_long_id(row)]
-        for run, entries in bulk.chunks([row for row in rows if not _has_long_id(row)]):
+        refused: list[Refused] = []
+        for run, entries in bulk.chunks(rows):
             refused += self._write(run, entries)
         self._failures = 0
         return refused
@@ -53,7 +53,7 @@ class OpenSearchSink:
         answers = self._create(rows, entries)
         self._record_duplicates([row for row, answer in zip(rows, answers, strict=True) if answer.status == _EXISTS])
         return [
-            _refusal(row, answer.error.type)
+            Refused(row=row, reason=Reason.REJECTED_BY_STORE, detail=answer.error.type or "unnamed")
             for row, answer in zip(rows, answers, strict=True)
             if answer.status in _POISON
         ]
@@ -119,11 +119,3 @@ def _is_final(outcome: bulk.Outcome) -> bool:
     if outcome.status in _POISON:
         return outcome.error.type not in _STORE_TROUBLE
     return outcome.status in (_CREATED, _EXISTS)
-
-
-def _refusal(row: Row, error_type: str) -> Refused:
-    return Refused(row=row, reason=Reason.REJECTED_BY_STORE, detail=error_type or "unnamed")
-
-
-def _has_long_id(row: Row) -> bool:
-    return len(row.row_id) > bulk.LONGEST_ID // 4 and len(row.row_id.encode()) > bulk.LONGEST_ID

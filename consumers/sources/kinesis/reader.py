@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from consumers.delivery import Backpressure, Batch, Path, Position, Record, Shard, ShardEnded, Trimmed
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
-from consumers.sources.kinesis.outage import Outage, Trouble
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import IteratorExpired, ShardGone, ShardInfo, Stream, Throttled
 from consumers.sources.kinesis.tenure import Tenure
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
+from runtime.outage import Outage, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ class ShardReader:
         self._attempts = 0  # reads refused in a row
         self._next_read_s = 0.0  # monotonic
         self._next_save_s = 0.0
-        self._reading = Trouble(log, f"reading {shard.shard_id}", clock)
-        self._saving = Trouble(log, f"the checkpoint of {shard.shard_id}", clock)
-        self._writing = Trouble(log, f"the path of {shard.shard_id}", clock)
+        self._reading = Trouble(f"reading {shard.shard_id}", clock)
+        self._saving = Trouble(f"the checkpoint of {shard.shard_id}", clock)
+        self._writing = Trouble(f"the path of {shard.shard_id}", clock)
         self.taken: Position | None = None  # last record that the path accepted
         self.millis_behind: int | None = None  # of the last answer
 
@@ -73,7 +73,7 @@ class ShardReader:
                 self._read()
             self._hand_over()
         except Backpressure as pressure:
-            self._writing.seen(pressure)
+            self._writing.goes_on(str(pressure))
             return pressure.wait_s
         except IteratorExpired:
             self._iterator = None
@@ -81,7 +81,7 @@ class ShardReader:
         except Throttled:
             return self._patience_s()
         except Outage as outage:
-            self._reading.seen(outage)
+            self._reading.goes_on(str(outage))
             return self._patience_s()
         self._save()
         return max(0.0, self._next_read_s - self._clock.monotonic())
@@ -185,7 +185,7 @@ class ShardReader:
         try:
             self._tenure.checkpoint(checkpoint)
         except Outage as outage:
-            self._saving.seen(outage)
+            self._saving.goes_on(str(outage))
         else:
             self._saving.over()
 

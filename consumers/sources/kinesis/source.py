@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumers.delivery import LeaseLost, Path, Position, Shard, ShardEnded, Trimmed
-from consumers.sources.kinesis.outage import Outage, Trouble
 from consumers.sources.kinesis.reader import ShardReader
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import KinesisStream, Stream
@@ -19,6 +18,7 @@ from consumers.sources.kinesis.worker import Worker
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigError
+from runtime.outage import Outage, Trouble, wait_at_start
 from runtime.settings import Aws
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class KinesisSource:
         self._clock = clock
         self._rng = rng
         self._worker = Worker(worker_id=worker_id, stream=stream, table=table, settings=settings, clock=clock, rng=rng)
-        self._scanning = Trouble(log, f"worker {worker_id}", clock)
+        self._scanning = Trouble(f"worker {worker_id}", clock)
         self._threads: dict[str, threading.Thread] = {}  # by shard id
         self._readers: dict[str, ShardReader] = {}  # by shard id
         self._cooling: dict[str, float] = {}  # shard id -> monotonic time from which it may be taken again
@@ -72,13 +72,11 @@ class KinesisSource:
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         """Read until `stop` is set, then settle, checkpoint and release. May be called once.
 
-        Raises ConfigError where the stream or the table cannot be used or does not answer at the start, and whatever
-        ends the worker for good.
+        Raises ConfigError where the stream or the table cannot be used, or is still away `start_patience_s` after the
+        start, and whatever ends the worker for good.
         """
-        try:
-            self._worker.start()
-        except Outage as outage:
-            raise ConfigError(f"cannot start reading {self._stream.name}: {outage}") from outage
+        if not self._start(stop):
+            return
         renewed_enough = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(renewed_enough,), name="renew")
         renewer.start()
@@ -94,6 +92,18 @@ class KinesisSource:
             renewer.join()
         if self._fatal is not None:
             raise self._fatal
+
+    def _start(self, stop: threading.Event) -> bool:
+        return wait_at_start(
+            self._worker.start,
+            stop,
+            trouble=self._scanning,
+            patience_s=self._settings.start_patience_s,
+            advice="start the service, or change [aws] kinesis_endpoint (Kinesis) or endpoint (DynamoDB);"
+            " [fleet] start_patience_s waits longer",
+            clock=self._clock,
+            rng=self._rng,
+        )
 
     def status(self) -> list[ShardStatus]:
         """Every shard of the lease table, ours with their positions. Safe from any thread."""
@@ -127,7 +137,7 @@ class KinesisSource:
                 self._threads[shard_id] = thread
                 thread.start()
         except Outage as outage:
-            self._scanning.seen(outage)
+            self._scanning.goes_on(str(outage))
         else:
             self._scanning.over()
 

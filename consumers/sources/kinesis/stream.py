@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 
 from consumers.delivery import Position, Record, Trimmed
 from consumers.sources.kinesis.checkpoints import Checkpoint
-from consumers.sources.kinesis.outage import naming_outages
+from runtime.aws_errors import code_of, naming_outages, one_line
 from runtime.errors import ConfigError
+from runtime.outage import Outage
 
 # Service limit of one GetRecords: 10,000 records or 10 MiB.
 RECORDS_PER_READ = 10_000
@@ -84,11 +85,13 @@ class KinesisStream:
         found: list[ShardInfo] = []
         request: dict[str, Any] = {"StreamName": self._name}
         while request:
-            with naming_outages():
-                try:
+            try:
+                with naming_outages():
                     answer = self._kinesis.list_shards(**request)
-                except self._kinesis.exceptions.ResourceNotFoundException as error:
-                    raise ConfigError(f"Kinesis has no stream {self._name!r}: create it, or mend [streams]") from error
+            except self._kinesis.exceptions.ResourceNotFoundException as error:
+                raise ConfigError(f"Kinesis has no stream {self._name!r}: create it, or mend [streams]") from error
+            except ClientError as error:
+                raise ConfigError(f"stream {self._name!r}: {one_line(error)}; mend [streams]") from error
             found += [_shard(shard) for shard in answer["Shards"]]
             request = {"NextToken": answer["NextToken"]} if "NextToken" in answer else {}
         return found
@@ -104,7 +107,7 @@ class KinesisStream:
             try:
                 answer = self._kinesis.get_shard_iterator(StreamName=self._name, ShardId=shard_id, **where)
             except ClientError as error:
-                code = error.response["Error"]["Code"]
+                code = code_of(error)
                 if code == "ProvisionedThroughputExceededException":
                     raise Throttled(str(error)) from error
                 if code == "ResourceNotFoundException":
@@ -121,13 +124,16 @@ class KinesisStream:
             try:
                 answer = self._kinesis.get_records(ShardIterator=iterator, Limit=RECORDS_PER_READ)
             except ClientError as error:
-                code = error.response["Error"]["Code"]
+                code = code_of(error)
                 if code == "ExpiredIteratorException":
                     raise IteratorExpired(str(error)) from error
                 if code == "ProvisionedThroughputExceededException":
                     raise Throttled(str(error)) from error
                 raise
-        return decode_answer(answer["Body"])
+        try:
+            return decode_answer(answer["Body"])
+        except msgspec.MsgspecError as error:
+            raise Outage("an answer to GetRecords that is none of Kinesis's") from error
 
 
 class _WireRecord(msgspec.Struct, rename="pascal", gc=False):

@@ -8,10 +8,13 @@ import logging
 from collections.abc import Collection
 from typing import Any, Protocol
 
+from botocore.exceptions import ClientError
+
 from consumers.delivery import LeaseLost
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from consumers.sources.kinesis.leases import KEY, Lease, decode, encode, encode_checkpoint
-from consumers.sources.kinesis.outage import naming_outages
+from runtime.aws_errors import naming_outages, one_line
+from runtime.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +67,19 @@ class DynamoDbLeaseTable:
         self._warned: set[str] = set()
 
     def ensure(self) -> None:
-        with naming_outages():
-            try:
-                self._dynamodb.describe_table(TableName=self._name)
-            except self._dynamodb.exceptions.ResourceNotFoundException:
-                self._create_table()
-            waiter = self._dynamodb.get_waiter("table_exists")
-            waiter.wait(TableName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": _READY_WITHIN_S})
+        try:
+            with naming_outages():
+                self._create_where_absent()
+        except ClientError as error:
+            raise ConfigError(f"lease table {self._name!r}: {one_line(error)}; mend the application's name") from error
+
+    def _create_where_absent(self) -> None:
+        try:
+            self._dynamodb.describe_table(TableName=self._name)
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            self._create_table()
+        waiter = self._dynamodb.get_waiter("table_exists")
+        waiter.wait(TableName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": _READY_WITHIN_S})
 
     def _create_table(self) -> None:
         try:

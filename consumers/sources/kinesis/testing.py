@@ -12,9 +12,9 @@ import pytest
 from consumers.delivery import LeaseLost, Position, Record, Trimmed
 from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease
-from consumers.sources.kinesis.outage import Outage
 from consumers.sources.kinesis.stream import Answer, ShardInfo
 from consumers.sources.kinesis.table import LeaseTable
+from runtime.outage import Outage
 
 ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
 

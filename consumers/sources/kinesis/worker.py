@@ -9,13 +9,13 @@ from consumers.delivery import LeaseLost
 from consumers.sources.kinesis.balance import Sightings, leases_to_take
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from consumers.sources.kinesis.leases import Lease
-from consumers.sources.kinesis.outage import Outage, Trouble
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.shards import is_complete, is_readable, missing_leases
-from consumers.sources.kinesis.stream import Stream
+from consumers.sources.kinesis.stream import ShardInfo, Stream
 from consumers.sources.kinesis.table import LeaseTable
 from consumers.sources.kinesis.tenure import Tenure
 from runtime.clock import Clock
+from runtime.outage import Outage, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Worker:
         self._replacing = threading.Lock()
         self._leases: dict[str, Lease] = {}  # the table as last read
         self._discover_at_s = 0.0
-        self._renewing = Trouble(log, f"renewing the leases of {worker_id}", clock)
+        self._renewing = Trouble(f"renewing the leases of {worker_id}", clock)
 
     @property
     def leases(self) -> list[Lease]:
@@ -52,14 +52,17 @@ class Worker:
         return list(self._leases.values())
 
     def start(self) -> None:
-        """Create the table, and the leases of a stream that has none. Raises ConfigError, Outage."""
+        """Create the table, and the leases of a stream that has none. Raises ConfigError, Outage (repeat it)."""
+        shards = self._stream.shards()  # first: a stream that is not there leaves no table behind
         self._table.ensure()
         self._leases = {lease.shard_id: lease for lease in self._table.read_all()}
-        self.discover()
+        self._create_leases(shards)
 
     def discover(self) -> None:
         """Create the leases that the stream's shards ask for; more than one worker may do so. Raises Outage."""
-        shards = self._stream.shards()
+        self._create_leases(self._stream.shards())
+
+    def _create_leases(self, shards: list[ShardInfo]) -> None:
         self._discover_at_s = self._clock.monotonic() + self._settings.discover_s
         if not is_complete(shards):
             log.warning("%s: its open shards do not cover all hash keys; listing again later", self._stream.name)
@@ -101,7 +104,7 @@ class Worker:
             except LeaseLost:
                 continue  # its reader meets the same at its next step
             except Outage as outage:
-                self._renewing.seen(outage)
+                self._renewing.goes_on(str(outage))
             else:
                 self._renewing.over()
 

@@ -23,7 +23,7 @@ from infra.local.endpoints import Endpoints
 from infra.local.prepare import make_stream
 from runtime.aws import client
 from runtime.errors import ConfigError
-from runtime.settings import OpenSearch, Streams
+from runtime.settings import Streams
 
 pytestmark = pytest.mark.integration
 
@@ -156,18 +156,17 @@ def test_after_a_stop_and_after_a_kill_the_next_one_goes_on(
     assert shop.duplicates() == 0
 
 
-def test_a_store_that_is_away_at_the_start_is_waited_for(stack: Endpoints, tmp_path: Path) -> None:
-    settings = dataclasses.replace(
-        settings_of(stack, "unused", tmp_path), opensearch=OpenSearch(url="http://127.0.0.1:9", timeout_s=1.0)
-    )
-    stop = threading.Event()
-    live = threading.Thread(target=run_live, args=(settings, stop))
-    live.start()
-    live.join(timeout=2.0)
-    assert live.is_alive()
-    stop.set()
-    live.join(timeout=10.0)
-    assert not live.is_alive()
+def test_a_store_that_is_away_at_the_start_is_one_line_and_exit_code_2(
+    shop: _Shop, start: Callable[[], "subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOREPULSE_OPENSEARCH_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("STOREPULSE_LIVE_START_PATIENCE_S", "1")
+    live = start()
+    _, log = live.communicate(timeout=30)
+    assert live.returncode == 2
+    (error,) = (line for line in log.splitlines() if line.startswith("error: "))
+    assert "[opensearch] url http://127.0.0.1:9" in error
+    assert "Traceback" not in log
 
 
 def test_what_the_operator_must_change_ends_it(stack: Endpoints, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_catalogue_gives_its_skus(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("load", [load_identity_key, load_skus])
-@pytest.mark.parametrize("content", [None, "secret", '{"secret": "secret"}', "[]", "\udcff"])
+@pytest.mark.parametrize("content", [None, "", "secret", '{"secret": "secret"}', "[]", "\udcff"])
 def test_a_broken_file_is_one_line_that_names_it(
     tmp_path: Path, load: Callable[[str], object], content: str | None
 ) -> None:

@@ -130,13 +130,6 @@ def test_a_request_refused_as_a_whole_is_halved_until_the_poison_is_alone() -> N
     assert script.asked == [["a", "b", "c", "d"], ["a", "b"], ["c", "d"], ["c"], ["d"]]
 
 
-def test_an_id_that_the_store_cannot_hold_is_never_sent() -> None:
-    script = _Script(all_created)
-    (refused,) = sink_on(script).write([row("a"), row("é" * 257)])
-    assert refused.detail == "id_too_long"
-    assert script.asked == [["a"]]
-
-
 def test_no_rows_are_no_request() -> None:
     assert not sink_on(_Script()).write([])
 

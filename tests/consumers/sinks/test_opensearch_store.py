@@ -11,7 +11,7 @@ import pytest
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from consumers.delivery import Backpressure, Row
+from consumers.delivery import Row
 from consumers.live import LivePath
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
@@ -23,6 +23,7 @@ from consumers.tally import Tally
 from contract.rows import OrderRow
 from infra.local.endpoints import Endpoints
 from runtime.errors import ConfigError
+from runtime.outage import Outage
 from runtime.settings import OpenSearch as OpenSearchSettings
 from runtime.testing import ManualClock
 
@@ -103,8 +104,8 @@ def test_a_newer_template_widens_the_indices_that_exist(client: OpenSearch) -> N
     client.indices.delete_index_template(name=name)
 
 
-def test_a_store_that_is_away_asks_to_wait_for_templates_too() -> None:
-    with pytest.raises(Backpressure):
+def test_a_store_that_is_away_is_an_outage_for_templates() -> None:
+    with pytest.raises(Outage):
         ensure_templates(connect(NOWHERE), templates(refresh_ms=500, replicas="0-1"))
 
 
@@ -118,6 +119,14 @@ def test_an_order_that_the_store_refuses_is_a_letter_there(store: _RealStore) ->
     letter = store.document("letters-2026.11.27", event_id)
     assert letter["reason"] == "rejected_by_store"
     assert store.document("duplicates", f"{store.name}:0") is None
+
+
+def test_an_id_that_the_store_cannot_hold_is_poison_and_harms_no_other_row(store: _RealStore) -> None:
+    rows = [order_row(store, name, offset=n) for n, name in enumerate(("fits", "é" * 257, "fits too"))]
+    (refused,) = store.sink.write(rows)
+    assert refused.row is rows[1]
+    assert store.document(rows[0].index, rows[0].row_id)
+    assert store.document(rows[2].index, rows[2].row_id)
 
 
 HOSTILE = Path(__file__).parents[4] / "shared" / "data" / "hostile_strings" / "blns.json"

@@ -39,6 +39,11 @@ def test_a_stamped_order_comes_apart_into_order_and_stamp() -> None:
     assert event.extra == b""
 
 
+@pytest.mark.parametrize("file", ["", "f" * 129, "é" * 65, "😀" * 128])
+def test_a_file_id_that_no_identity_can_be_made_of_is_refused(file: str) -> None:
+    assert refused(stamped(GOOD, file=file)).fault.reason is Reason.RESERVED_FIELD
+
+
 def test_a_foreign_producers_order_has_no_stamp() -> None:
     assert readable(GOOD).stamp is None
 

@@ -2,8 +2,10 @@ import datetime as dt
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from consumers.stages.testing import KEY, batch, encoded, judge, order, stamp_of, verdict
+from consumers.stages.testing import ARRIVED_AT, KEY, batch, encoded, judge, order, stamp_of, stamped, verdict
 from contract.rows import LetterRow, OrderRow
 
 pytestmark = pytest.mark.unit
@@ -73,6 +75,20 @@ def test_unknown_fields_that_repeat_the_customer_hold_the_hash() -> None:
     }
 
 
+@pytest.mark.parametrize("written", ['"Zo\\u00eb\\/1"', '"Zoë/1"', '"Zoë\\/1"'])
+def test_a_customer_in_unknown_fields_is_hidden_however_it_is_escaped(written: str) -> None:
+    line = msgspec.json.encode(order(customer_id="Zoë/1"))
+    record = stamped(line[:-1] + f',"note":[{written},"\\"","Zo","17850",1.50]}}'.encode())
+    row = msgspec.json.decode(verdict(record).document, type=OrderRow)
+    assert row.extra == f'{{"note":["{row.customer}","\\"","Zo","17850",1.50]}}'
+
+
+def test_a_customer_in_unknown_fields_is_hidden_as_a_number_too() -> None:
+    row = accepted(customer_id="17850", session_id="-1.5", note=[17850, 178500, -1.5, True, "17850", None])
+    assert row.extra is not None
+    assert msgspec.json.decode(row.extra) == {"note": [row.customer, 178500, row.session, True, row.customer, None]}
+
+
 def test_a_letter_says_why_and_whence_and_nothing_else() -> None:
     bad = order(currency="secret", total=1, customer_id="secret", channel="secret")
     row = verdict(encoded(bad, offset=5))
@@ -96,7 +112,38 @@ def test_a_letters_order_id_is_cut() -> None:
     assert letter.order_id == "x" * 256
 
 
-def test_letters_are_dated_by_arrival_in_utc() -> None:
+def index_of(record: bytes, arrived_at: dt.datetime) -> str:
+    (row,) = judge().judge(batch([record], arrived_at=arrived_at))
+    return row.index
+
+
+def test_letters_are_dated_in_utc_by_the_day_on_which_the_agent_read_the_line() -> None:
+    past_midnight = dt.datetime(2026, 11, 28, 0, 30, tzinfo=dt.UTC)
+    assert index_of(encoded(order(total=1)), past_midnight) == "letters-2026.11.27"
+
+
+def test_a_foreign_producers_letters_are_dated_by_arrival_in_utc() -> None:
     late = dt.datetime(2026, 7, 1, 23, 30, tzinfo=dt.UTC)  # the second of July in the shop
-    (row,) = judge().judge(batch([b"no json"], arrived_at=late))
-    assert row.index == "letters-2026.07.01"
+    assert index_of(b"no json", late) == "letters-2026.07.01"
+
+
+@pytest.mark.parametrize("read_at", ["", "yesterday", "9999-12-31T00:00:00Z", "1970-01-01T00:00:00Z", "2026-11-19"])
+def test_a_stamp_whose_time_is_absurd_makes_no_index_of_its_own(read_at: str) -> None:
+    line = msgspec.json.encode(order(total=1))
+    stamp = msgspec.structs.replace(stamp_of(line), t=read_at)
+    record = line[:-1] + b',"_sp":' + msgspec.json.encode(stamp) + b"}"
+    assert index_of(record, ARRIVED_AT) == "letters-2026.11.27"
+
+
+moments = st.datetimes(dt.datetime(2026, 11, 20), dt.datetime(2026, 12, 4), timezones=st.just(dt.UTC))
+event_days = st.integers(-16, 16).map(lambda days: (ARRIVED_AT + dt.timedelta(days=days)).isoformat())
+
+
+@given(event_days, st.sampled_from([2025, 1]), moments, moments, st.integers(1, 9))
+def test_the_same_line_sent_twice_is_stored_once_whenever_it_arrives(
+    event_time: str, total: int, first: dt.datetime, second: dt.datetime, position: int
+) -> None:
+    record = encoded(order(event_id=..., event_time=event_time, total=total), offset=5)
+    (once,) = judge().judge(batch([record], arrived_at=first))
+    (again,) = judge().judge(batch([record], arrived_at=second, first=position))
+    assert (once.index, once.row_id) == (again.index, again.row_id)

@@ -85,3 +85,16 @@ def test_whole_amounts_written_with_a_point_are_whole() -> None:
 
 def test_numbers_beyond_all_bounds_have_no_sum() -> None:
     assert faults(lines=[line(quantity=10**400, unit_price=1.5)])[-1][0] is Reason.OUT_OF_RANGE
+
+
+def test_a_total_is_exact_where_a_product_of_floats_is_not() -> None:
+    price = 8_999_999_998_001
+    lines = [line(quantity=1001, unit_price=float(price)), *[line(quantity=1, unit_price=1, discount=price)] * 1000]
+    assert faults(lines=lines, shipping=0, total=price + 1000) == []
+    assert faults(lines=lines, shipping=0, total=price + 1001) == [(Reason.WRONG_TOTAL, ["$.total"])]
+
+
+def test_a_fraction_of_a_penny_says_nothing_of_the_total() -> None:
+    assert faults(lines=[line(quantity=3, unit_price=0.1)], shipping=0, total=1) == [
+        (Reason.MONEY_NOT_INTEGER, ["$.lines[0].unit_price"])
+    ]

@@ -1,99 +1,31 @@
 """`python -m infra.local`, as a process, on the real parts."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from opensearchpy import OpenSearch as Client
 from rich.console import Console
 
-from infra.local.home import PROJECT, Home
-from infra.local.leftovers import MARKER, end_leftovers
+from infra.local.home import Home
 from infra.local.opensearch import download
 from infra.local.opensearch.lock import Jar
 from infra.local.settings import Local, LocalSettings
 from infra.local.stack import PARTS, bring_up
 from infra.local.status import report
 from infra.local.supervisor import Supervisor
-from infra.local.testing import DOWNLOADS, fast
+from infra.local.testing import ClientSettings, Commands, fast
 from runtime.aws import client
 from runtime.errors import ConfigError
-from runtime.settings import Aws, OpenSearch, load
 
 pytestmark = pytest.mark.integration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
-    """Those of a process that talks to the parts."""
-
-    aws: Aws = Aws()
-    opensearch: OpenSearch = OpenSearch()
-
-
-class Stack:
-    """The command, on a folder of its own."""
-
-    def __init__(self, root: Path) -> None:
-        local = fast(root).local
-        self.home = Home.of(local)
-        self.environ = {
-            **os.environ,
-            "STOREPULSE_LOCAL_HOME": str(root),
-            "STOREPULSE_LOCAL_DOWNLOADS": str(DOWNLOADS),
-            "STOREPULSE_LOCAL_OPENSEARCH_HEAP_MIB": str(local.opensearch_heap_mib),
-            "STOREPULSE_LOCAL_OPENSEARCH_JAVA_OPTIONS": local.opensearch_java_options,
-        }
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "infra.local", *arguments],
-            cwd=PROJECT,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=120)
-            return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
-
-    def status(self) -> Any:
-        return json.loads(self.run("status", "--json").stdout)
-
-    def settings(self) -> ClientSettings:
-        return load(ClientSettings, file=self.home.settings_file, environ={})
-
-    def processes(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARKER) == str(self.home.root) and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.Error, OSError):
-                continue
-        return found
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack(tmp_path / "home")
-    yield stack
-    stack.run("down")
-    assert end_leftovers(stack.home) == 0
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -113,7 +45,7 @@ def refuses(found: "subprocess.CompletedProcess[str]", words: str) -> None:
     assert words in line
 
 
-def test_up_status_logs_down_and_reset(stack: Stack) -> None:
+def test_up_status_logs_down_and_reset(stack: Commands) -> None:
     started = stack.run("up", "--detach")
     assert started.returncode == 0, started
 
@@ -140,7 +72,7 @@ def test_up_status_logs_down_and_reset(stack: Stack) -> None:
     assert not (stack.home.root / "data").exists()
 
 
-def test_a_killed_part_comes_back_on_its_port(stack: Stack) -> None:
+def test_a_killed_part_comes_back_on_its_port(stack: Commands) -> None:
     with Supervisor(stack.home, Console(quiet=True)) as supervisor:
         before = bring_up(supervisor, fast(stack.home.root), only=["kinesis"])
         (process,) = stack.processes()
@@ -151,7 +83,7 @@ def test_a_killed_part_comes_back_on_its_port(stack: Stack) -> None:
         assert client("kinesis", before.aws).list_streams()["StreamNames"] == ["storepulse-transactions"]
 
 
-def test_a_killed_supervisor_leaves_no_process_and_the_next_one_has_all_data(stack: Stack) -> None:
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_has_all_data(stack: Commands) -> None:
     assert stack.run("up", "--detach").returncode == 0
     settings, name = stack.settings(), f"t-{uuid.uuid4().hex[:8]}"
     write(settings, name)
@@ -194,7 +126,7 @@ def read(settings: ClientSettings, name: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_during_start_leaves_nothing(stack: Stack, number: signal.Signals) -> None:
+def test_a_signal_during_start_leaves_nothing(stack: Commands, number: signal.Signals) -> None:
     with stack.start("up") as process:
         until(lambda: len(stack.processes()) == len(PARTS))
         if number == signal.SIGHUP:  # the terminal has gone: nobody reads what it says
@@ -207,7 +139,7 @@ def test_a_signal_during_start_leaves_nothing(stack: Stack, number: signal.Signa
     assert not stack.home.state_file.exists()
 
 
-def test_ctrl_c_of_the_command_that_waits_for_the_background_leaves_nothing(stack: Stack) -> None:
+def test_ctrl_c_of_the_command_that_waits_for_the_background_leaves_nothing(stack: Commands) -> None:
     with stack.start("up", "--detach") as process:
         until(lambda: len(stack.processes()) == len(PARTS))
         process.send_signal(signal.SIGINT)
@@ -218,7 +150,7 @@ def test_ctrl_c_of_the_command_that_waits_for_the_background_leaves_nothing(stac
 
 
 @pytest.mark.parametrize("detach", [(), ("--detach",)])
-def test_a_part_that_dies_at_start_is_named_and_nothing_is_left(stack: Stack, detach: tuple[str, ...]) -> None:
+def test_a_part_that_dies_at_start_is_named_and_nothing_is_left(stack: Commands, detach: tuple[str, ...]) -> None:
     stack.environ["STOREPULSE_LOCAL_OPENSEARCH_JAVA_OPTIONS"] = "-XX:+NoSuchOption"
 
     refuses(stack.run("up", *detach), "opensearch did not start (exit code 1)")
@@ -227,7 +159,7 @@ def test_a_part_that_dies_at_start_is_named_and_nothing_is_left(stack: Stack, de
     assert not stack.home.settings_file.exists()
 
 
-def test_a_port_in_use_is_refused_before_anything_starts(stack: Stack) -> None:
+def test_a_port_in_use_is_refused_before_anything_starts(stack: Commands) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         refuses(stack.run("up", "--port", f"ministack={port}"), f"port {port} for ministack is in use")
@@ -235,7 +167,7 @@ def test_a_port_in_use_is_refused_before_anything_starts(stack: Stack) -> None:
     assert not list(stack.home.logs.iterdir())
 
 
-def test_too_little_disk_space_is_refused_before_anything_starts(stack: Stack) -> None:
+def test_too_little_disk_space_is_refused_before_anything_starts(stack: Commands) -> None:
     stack.environ["STOREPULSE_LOCAL_MIN_FREE_MIB"] = str(1 << 40)
 
     refuses(stack.run("up"), "MiB free, the local stack needs")
@@ -244,7 +176,7 @@ def test_too_little_disk_space_is_refused_before_anything_starts(stack: Stack) -
     assert stack.processes() == []
 
 
-def test_a_folder_that_cannot_be_written_is_refused(stack: Stack, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(stack: Commands, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     refuses(stack.run("up", "--home", str(tmp_path / "file" / "home")), "cannot be written")

@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import io
 import json
 import logging
+import os
 import random
 import tempfile
 import zlib
@@ -15,9 +17,10 @@ from hypothesis import strategies as st
 
 from producers.agent.pack import RECORD_LIMIT
 from producers.agent.put import MAX_ENTRIES
+from producers.agent.spool import FORGET_AFTER_S
 from producers.agent.state import read_ledger
-from producers.agent.testing import FakeStream, Fault, StopAfter, agent_on, original_of
-from runtime.testing import ManualClock
+from producers.agent.testing import FakeStream, Fault, agent_on, original_of
+from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
 
@@ -122,6 +125,30 @@ def test_a_renamed_file_stays_the_same_file(tmp_path: Path) -> None:
     assert ids[0] == ids[2] != ids[1]
 
 
+def test_a_file_that_rotation_renames_is_read_to_its_end(tmp_path: Path) -> None:
+    stream = FakeStream()
+    path = append(tmp_path, b'{"n":1}\n')
+    drain(tmp_path, stream)
+    append(tmp_path, b'{"n":2}\n')
+    path.rename(tmp_path / "spool" / "a.ndjson.1")
+    append(tmp_path, b'{"n":3}\n')
+    drain(tmp_path, stream)
+    append(tmp_path, b'{"n":4}\n', "a.ndjson.1")  # by a writer that has not noticed yet
+    drain(tmp_path, stream)
+    assert sorted(line for line in lines_of(stream) if line) == [b'{"n":%d}' % n for n in (1, 2, 3, 4)]
+    ids = {line: original_of(record.data)[0].f for line, record in zip(lines_of(stream), stream.stored, strict=True)}
+    assert ids[b'{"n":1}'] == ids[b'{"n":2}'] == ids[b'{"n":4}'] != ids[b'{"n":3}']
+
+
+def test_another_file_in_the_place_of_a_rotated_one_is_not_read(tmp_path: Path) -> None:
+    path = append(tmp_path, b'{"n":1}\n')
+    drain(tmp_path, stream := FakeStream())
+    path.rename(compressed := tmp_path / "spool" / "a.ndjson.1.gz")
+    compressed.write_bytes(b"\x1f\x8b no line of ours\n" * 9)
+    assert drain(tmp_path, stream)
+    assert lines_of(stream) == [b'{"n":1}']
+
+
 @pytest.mark.parametrize("content", [b"{}\n", b'{"m":1}\n{"m":2}\n{"m":3}\n', b'{"m":1}\n'])
 def test_a_truncated_or_replaced_file_is_a_new_file(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
@@ -158,10 +185,27 @@ def test_a_deleted_file_is_forgotten_after_a_while_but_its_lines_stay_counted(tm
     agent, state = agent_on(tmp_path, FakeStream(), clock)
     agent.run(StopAfter(1, clock))
     assert len(state.followed()) == 1
-    clock.advance(120)
+    clock.advance(FORGET_AFTER_S + 1)
     agent.run(StopAfter(1, clock))
     assert state.followed() == []
     assert read_ledger(tmp_path / "state").acknowledged_lines == 2
+
+
+def test_a_file_that_is_deleted_before_it_was_read_to_its_end_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, lost = append(tmp_path, b"{}\n", "done.ndjson"), append(tmp_path, b"{}\n", "lost.ndjson")
+    clock = ManualClock()
+    agent, _ = agent_on(tmp_path, FakeStream([Fault.NONE] + [Fault.REFUSE] * 100), clock)
+    agent.run(StopAfter(2, clock))
+    append(tmp_path, b"{}\n", "lost.ndjson")
+    agent.run(StopAfter(2, clock))
+    done.unlink()
+    lost.unlink()
+    agent.run(StopAfter(2, clock))
+    assert [m for m in caplog.messages if "gone" in m] == [
+        f"{lost}: gone before it was read to its end, from byte 3 on"
+    ]
 
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
@@ -183,9 +227,69 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         agent, _ = agent_on(tmp_path, stream, clock)
         assert not agent.run(StopAfter(10, clock))
     assert len(stream.stored) == 1
-    assert len([m for m in caplog.messages if "not readable: Permission denied" in m]) == 1
+    assert len([m for m in caplog.messages if "waits: Permission denied; the other files go on" in m]) == 1
     assert drain(tmp_path, stream)
     assert len(stream.stored) == 2
+
+
+class BadSector(io.FileIO):
+    """Its second half cannot be read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size) or b""
+
+
+def test_a_read_error_inside_one_file_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = append(tmp_path, b"{}\n" * 1_000, "a-bad.ndjson")
+    append(tmp_path, b"{}\n", "b-good.ndjson")
+    drain(tmp_path, stream := FakeStream())
+    bad.open("ab").write(b'{"n":1}\n')
+    append(tmp_path, b'{"n":2}\n', "b-good.ndjson")
+    real_open = Path.open
+
+    def opened(path: Path, *arguments: object, **options: object) -> object:
+        return BadSector(path) if path == bad else real_open(path, *arguments, **options)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", opened)
+        clock = ManualClock()
+        agent, _ = agent_on(tmp_path, stream, clock)
+        assert not agent.run(StopAfter(10, clock))
+    assert lines_of(stream)[1_001:] == [b'{"n":2}']
+    assert len([m for m in caplog.messages if "a-bad.ndjson: waits: Input/output error" in m]) == 1
+    assert drain(tmp_path, stream)
+    assert lines_of(stream)[1_001:] == [b'{"n":2}', b'{"n":1}']
+
+
+def test_an_oversize_line_that_cannot_be_kept_waits_alone(tmp_path: Path) -> None:
+    append(tmp_path, b'{"n":1}\n' + b"x" * (RECORD_LIMIT + 1) + b'\n{"n":2}\n', "a-huge.ndjson")
+    append(tmp_path, b'{"n":3}\n', "b.ndjson")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "refused").write_text("a file where the folder should be")
+    stream = FakeStream()
+    assert not drain(tmp_path, stream)
+    assert lines_of(stream) == [b'{"n":1}', b'{"n":3}']
+    (tmp_path / "state" / "refused").unlink()
+    assert drain(tmp_path, stream)
+    assert lines_of(stream) == [b'{"n":1}', b'{"n":3}', None, b'{"n":2}']
+
+
+def test_a_file_that_is_away_for_an_hour_is_not_sent_again(tmp_path: Path) -> None:
+    path = append(tmp_path, b"{}\n")
+    stream, clock = FakeStream(), ManualClock()
+    agent, _ = agent_on(tmp_path, stream, clock)
+    agent.run(StopAfter(2, clock))
+    path.rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        agent.run(StopAfter(2, clock))
+        clock.advance(3_600)
+    (tmp_path / "elsewhere").rename(path)
+    agent.run(StopAfter(2, clock))
+    assert len(stream.stored) == 1
 
 
 def test_a_full_disk_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -204,7 +308,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert len(stream.stored) == 1
     assert [m for m in caplog.messages if m.startswith("disk")] == [
         "disk: [Errno 28] No space left on device; waiting, nothing is lost",
-        "disk: well again",
+        "disk: well again after 5.0 s",
     ]
 
 
@@ -221,6 +325,8 @@ def test_what_is_no_spool_file_is_left_alone(tmp_path: Path) -> None:
     append(tmp_path, b"{}\n", "notes.txt")
     (tmp_path / "spool" / "folder.ndjson").mkdir()
     (tmp_path / "spool" / "dangling.ndjson").symlink_to("nowhere")
+    (tmp_path / "spool" / "loop.ndjson").symlink_to("loop.ndjson")
+    os.mkfifo(tmp_path / "spool" / "fifo.ndjson")
     append(tmp_path, b"{}\n", "a.ndjson")
     (tmp_path / "spool" / "b.ndjson").symlink_to("a.ndjson")
     stream = FakeStream()

@@ -206,6 +206,40 @@ def test_a_missing_stream_is_one_line_and_exit_code_2(tmp_path: Path, kinesis: K
     ]
 
 
+def test_a_dead_port_is_one_line_and_exit_code_2_after_the_patience(tmp_path: Path) -> None:
+    settings = settings_file(tmp_path, "http://127.0.0.1:9")
+    settings.write_text(settings.read_text() + "start_patience_s = 1.0\n")
+    with Spool(tmp_path / "spool") as spool:
+        append(spool, 0, 1)
+    agent = start_agent(settings)
+    _, errors = agent.communicate(timeout=WAIT_S)
+    assert agent.returncode == 2
+    warning, error = errors.splitlines()
+    assert "127.0.0.1:9" in warning and "waiting, nothing is lost" in warning
+    assert error.startswith("error: ") and "127.0.0.1:9" in error and "[aws] kinesis_endpoint" in error
+    assert acknowledged(tmp_path) == 0
+
+
+def test_a_state_that_cannot_be_written_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "state" / "state.json.tmp").mkdir(parents=True)
+    agent = start_agent(settings_file(tmp_path, "http://127.0.0.1:9"))
+    _, errors = agent.communicate(timeout=WAIT_S)
+    assert agent.returncode == 2
+    (line,) = errors.splitlines()
+    assert line.startswith("error: ") and "the state cannot be written: Is a directory" in line
+
+
+@pytest.mark.parametrize("stream", ["", "no good"])
+def test_a_stream_name_that_kinesis_refuses_is_one_line_and_exit_code_2(
+    tmp_path: Path, kinesis: Kinesis, stream: str
+) -> None:
+    agent = start_agent(settings_file(tmp_path, kinesis.endpoint, stream))
+    _, errors = agent.communicate(timeout=WAIT_S)
+    assert agent.returncode == 2
+    (line,) = errors.splitlines()
+    assert line.startswith(f"error: stream '{stream}'") and "[streams] transactions" in line
+
+
 def test_a_second_agent_on_the_same_folders_is_refused(tmp_path: Path, kinesis: Kinesis) -> None:
     settings = settings_file(tmp_path, kinesis.endpoint)
     with running_agent(settings):

@@ -7,8 +7,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from producers.agent.kinesis import KinesisStream
 from producers.agent.pack import Packed
-from producers.agent.put import Unavailable
 from runtime.errors import ConfigError
+from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit
 
@@ -62,7 +62,7 @@ def test_each_entry_has_its_own_verdict() -> None:
     ],
 )
 def test_what_passes_is_waited_for(trouble: Any) -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(Outage):
         KinesisStream(Client(trouble), "orders").put(BATCH)
 
 
@@ -70,8 +70,9 @@ def test_what_passes_is_waited_for(trouble: Any) -> None:
     ("trouble", "message"),
     [
         (error("ResourceNotFoundException"), "stream 'orders' does not exist"),
-        (error("AccessDeniedException"), "stream 'orders': .*AccessDenied"),
+        (error("AccessDeniedException"), "AWS refuses: .*AccessDenied.* the role"),
         (NoCredentialsError(), "Unable to locate credentials"),
+        (error("ValidationException"), r"stream 'orders': .*ValidationException.* \[streams\] transactions"),
     ],
 )
 def test_what_asks_for_other_settings_is_one_line(trouble: Exception, message: str) -> None:
@@ -79,16 +80,24 @@ def test_what_asks_for_other_settings_is_one_line(trouble: Exception, message: s
         KinesisStream(Client(trouble), "orders").check()
 
 
-def test_what_worked_once_is_an_outage_when_it_fails() -> None:
-    stream = KinesisStream(Client(FINE, error("ResourceNotFoundException")), "orders")
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        (error("ResourceNotFoundException"), "stream 'orders' does not exist"),
+        (error("AccessDeniedException"), "AWS refuses"),
+        (NoCredentialsError(), "Unable to locate credentials"),
+    ],
+)
+def test_what_worked_once_is_an_outage_when_it_fails(trouble: Exception, message: str) -> None:
+    stream = KinesisStream(Client(FINE, trouble), "orders")
     stream.put(BATCH)
-    with pytest.raises(Unavailable, match="ResourceNotFoundException"):
+    with pytest.raises(Outage, match=message):
         stream.put(BATCH)
 
 
 def test_a_stream_in_creation_is_waited_for() -> None:
     states = [{"StreamDescriptionSummary": {"StreamStatus": status}} for status in ("CREATING", "ACTIVE")]
     stream = KinesisStream(Client(*states), "orders")
-    with pytest.raises(Unavailable, match="orders is CREATING"):
+    with pytest.raises(Outage, match="orders is CREATING"):
         stream.check()
     stream.check()

@@ -7,8 +7,9 @@ import pytest
 
 from producers.agent.pack import Packed
 from producers.agent.put import Sender
-from producers.agent.testing import FakeStream, Fault, StopAfter
-from runtime.testing import ManualClock
+from producers.agent.testing import FakeStream, Fault
+from runtime.errors import ConfigError
+from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
 
@@ -16,7 +17,7 @@ BATCH = [Packed("file", i, i + 1, "key", b"%d" % i) for i in range(20)]
 
 
 def sender(stream: FakeStream, clock: ManualClock | None = None) -> Sender:
-    return Sender(stream, rng=random.Random(1), clock=clock or ManualClock())
+    return Sender(stream, rng=random.Random(1), clock=clock or ManualClock(), start_patience_s=60.0)
 
 
 def patient() -> StopAfter:
@@ -53,11 +54,11 @@ def test_waits_grow_to_a_limit_and_never_end_by_themselves() -> None:
 def test_an_outage_is_said_once_when_it_begins_and_once_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     stream = FakeStream([Fault.REFUSE] * 50 + [Fault.THROTTLE_ALL] * 50)
-    sender(stream).send(BATCH, patient())
+    sender(stream, ManualClock()).send(BATCH, patient())
     assert caplog.messages == [
         "stream: no answer; waiting, nothing is lost",
         "stream: ProvisionedThroughputExceededException; waiting, nothing is lost",
-        "stream: well again",
+        "stream: well again after 0.0 s",
     ]
 
 
@@ -80,5 +81,20 @@ def test_a_single_failure_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) 
 
 def test_a_stream_that_is_away_at_the_start_is_waited_for() -> None:
     clock = ManualClock()
-    sender(FakeStream(down_for=20)).wait_until_ready(StopAfter(21, clock))
+    sender(FakeStream(down_for=20), clock).wait_until_ready(StopAfter(21, clock))
     assert clock.monotonic() > 1
+
+
+def test_a_stream_that_stays_away_at_the_start_ends_the_agent_with_what_to_change() -> None:
+    clock = ManualClock()
+    with pytest.raises(ConfigError, match=r"no connection; waited 60 s for it: .*\[aws\] kinesis_endpoint"):
+        sender(FakeStream(down_for=1_000), clock).wait_until_ready(StopAfter(1_000, clock))
+    assert clock.monotonic() == pytest.approx(60)
+
+
+def test_a_stream_that_goes_away_after_the_start_is_waited_for_without_an_end() -> None:
+    clock = ManualClock()
+    running = sender(FakeStream([Fault.REFUSE] * 400), clock)
+    running.wait_until_ready(StopAfter(1, clock))
+    assert running.send(BATCH, StopAfter(500, clock)) == [True] * 20
+    assert clock.monotonic() > 200

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from producers.agent.command import opened
 from producers.agent.files import FileRecord
 from producers.agent.pack import Packed
+from producers.agent.settings import AgentSettings, Spooling
 from producers.agent.state import State, lock_folder, read_ledger
 from runtime.errors import ConfigError
 
@@ -85,6 +87,12 @@ def test_two_agents_on_one_folder_exclude_each_other(tmp_path: Path) -> None:
     lock_folder(tmp_path / "new")
     with pytest.raises(ConfigError, match="another agent"):
         lock_folder(tmp_path / "new")
+
+
+def test_spool_and_state_in_one_folder_are_refused(tmp_path: Path) -> None:
+    settings = AgentSettings(agent=Spooling(spool=str(tmp_path), state=f"{tmp_path}/"))
+    with pytest.raises(ConfigError, match=r"both .* spool and .* state"), opened(settings):
+        pass
 
 
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:

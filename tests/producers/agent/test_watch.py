@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 
 def settled(folder: Path, clock: ManualClock) -> Watch:
-    seen = Watch(folder, ".ndjson", clock)
+    seen = Watch(folder, ".ndjson", lambda key: False, clock)
     assert [seen.look(thorough=False)[1] for _ in range(3)] == [True, True, False]
     return seen
 
@@ -56,7 +56,7 @@ def test_a_new_file_is_seen_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_came_in_the_same_clock_tick_as_a_look_is_seen_at_the_next(tmp_path: Path) -> None:
-    seen = Watch(tmp_path, ".ndjson", ManualClock())
+    seen = Watch(tmp_path, ".ndjson", lambda key: False, ManualClock())
     tick = tmp_path.stat().st_mtime_ns
     assert names(seen) == set()
     (tmp_path / "late.ndjson").touch()

@@ -49,6 +49,15 @@ def test_a_full_file_is_followed_by_a_new_one(tmp_path: Path) -> None:
     assert len(lines_in(tmp_path)) == 5
 
 
+def test_after_its_file_was_deleted_the_next_order_begins_a_new_one(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        spool.append(ORDER)
+        next(tmp_path.iterdir()).unlink()
+        spool.append({**ORDER, "order_id": "O-2"})
+    (line,) = lines_in(tmp_path)
+    assert json.loads(line)["order_id"] == "O-2"
+
+
 def test_a_line_longer_than_a_file_may_be_has_a_file_of_its_own(tmp_path: Path) -> None:
     with Spool(tmp_path, max_file_bytes=10) as spool:
         spool.append(ORDER)

@@ -54,6 +54,12 @@ def test_prices_keep_the_digits_that_were_typed(tmp_path: Path, mapping: Mapping
     assert read(tmp_path, mapping, Price=prices)["unit_price"].to_list() == ["2.55", "3.39"]
 
 
+def test_a_name_with_the_characters_of_a_pattern_is_a_name(export: Path, mapping: Mapping) -> None:
+    assert read_export(export.rename(export.with_name("export[1].csv")), mapping).height == 7
+    frame().write_parquet(file := export.with_name("export*.parquet"))
+    assert read_export(file, mapping).height == 2
+
+
 def test_codes_that_a_spreadsheet_made_numbers_are_codes_again(tmp_path: Path, mapping: Mapping) -> None:
     rows = read(tmp_path, mapping, Who=pl.Series([17850.0, None]), No=pl.Series([536365, 536365]))
     assert rows["customer"].to_list() == ["17850", None]
@@ -90,6 +96,8 @@ def test_separator_and_encoding_are_the_mappings(tmp_path: Path, mapping: Mappin
         ("3.39", "3.39 GBP", "row 2: Price '3.39 GBP' is no number such as 2.55"),
         ("3.39", "nan", "row 2: Price 'nan' is no number"),
         ("3.39", "", "row 2: Price None is no number"),
+        ("3.39", "1e400", "row 2: Price '1e400' is no number such as 2.55"),
+        ("2011-08-12 14:50", "0001-08-12 14:50", "row 7: When datetime.datetime(1, 8, 12, 14, 50) is not in the years"),
         ("2011-08-12 14:50", "soon", "row 7: When 'soon' is no time written as %Y-%m-%d %H:%M or %d/%m/%Y"),
         ("C3,TEA", ",TEA", "row 4: No None is empty"),
         ("2,TEA,2", "2,,2", "row 3: Code None is empty"),
@@ -142,6 +150,8 @@ def test_an_export_that_is_not_there_is_one_line(tmp_path: Path, mapping: Mappin
     ("column", "message"),
     [
         (pl.Series("When", [1, 2]), "column 'When' holds Int64, not times"),
+        (pl.Series("When", [dt.date(9999, 12, 31)] * 2), "row 1: When datetime.date(9999, 12, 31) is not in the years"),
+        (pl.Series("When", [dt.time(8)] * 2), "export.parquet: "),
         (pl.Series("Qty", [1.0, 1.5]), "row 2: Qty 1.5 is no whole number"),
         (pl.Series("Price", [1.0, float("inf")]), "row 2: Price inf is no number"),
         (pl.Series("Price", [[1], [2]]), "export.parquet: "),

@@ -9,10 +9,10 @@ import pytest
 from consumers.delivery import Position
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease, encode
-from consumers.sources.kinesis.outage import Outage
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, LeaseTable
 from consumers.sources.kinesis.testing import LeaseTableConformance
 from runtime.aws import client
+from runtime.outage import Outage
 from runtime.settings import Aws
 
 pytestmark = pytest.mark.integration

@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from runtime.aws import client
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.settings import Aws
+from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.integration  # threads and real time, also without services
 
@@ -134,16 +136,60 @@ def test_a_stopped_source_owns_nothing_and_its_status_shows_where_it_stopped() -
     assert [status.shard_id for status in source.status()] == [shard.shard_id for shard in even_shards(2)]
 
 
-def test_an_endpoint_that_is_down_at_the_start_is_one_line(aws: Aws) -> None:
-    nowhere = Aws(
-        kinesis_endpoint="http://127.0.0.1:9",
-        endpoint=aws.endpoint,
-        access_key_id="123456789012",
-        secret_access_key="x",
-    )
+def starting(bench: MemoryBench, clock: ManualClock, waits: int = 1_000) -> tuple[KinesisSource, StopAfter]:
+    settings = KinesisSourceSettings()
+    source = KinesisSource(stream=bench.stream, table=bench.table, settings=settings, clock=clock, rng=fixed_random())
+    return source, StopAfter(waits, clock)
+
+
+def test_a_table_that_is_away_at_the_start_ends_the_run_after_a_minute_with_what_to_change() -> None:
+    bench, clock = MemoryBench(), ManualClock()
+    bench.table.away = True
+    source, stop = starting(bench, clock)
+    with pytest.raises(ConfigError, match=r"table is away; waited 60 s for it: .*\[aws\] kinesis_endpoint"):
+        source.run(lambda shard: ScriptedPath(), stop)
+    assert clock.monotonic() == pytest.approx(60)
+
+
+def test_a_table_that_comes_back_in_time_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    bench, clock = MemoryBench(), ManualClock()
+
+    class Returning(InMemoryLeaseTable):
+        def ensure(self) -> None:
+            self.away = clock.monotonic() < 50
+            super().ensure()
+
+    bench.table = Returning()
+    source, stop = starting(bench, clock, waits=100)
+    source.run(lambda shard: ScriptedPath(), stop)
+    assert len(bench.table.read_all()) == 2
+    assert "the lease table is away; waiting" in caplog.text
+
+
+def test_a_stop_ends_a_start_that_waits() -> None:
+    bench = MemoryBench()
+    bench.table.away = True
+    source, stop = starting(bench, ManualClock(), waits=3)
+    source.run(lambda shard: pytest.fail("read"), stop)
+
+
+def test_a_dead_port_ends_the_run_and_leaves_no_table(aws: Aws) -> None:
     name = f"source-{uuid.uuid4().hex[:8]}"
-    source = kinesis_source(aws=nowhere, stream=name, application=name, settings=KinesisSourceSettings())
-    with pytest.raises(ConfigError, match=r"cannot start reading .*127\.0\.0\.1:9"):
+    nowhere = replace(aws, kinesis_endpoint="http://127.0.0.1:9")
+    settings = KinesisSourceSettings(start_patience_s=0.5)
+    source = kinesis_source(aws=nowhere, stream=name, application=name, settings=settings)
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:9.* waited 0\.5 s"):
+        source.run(lambda shard: ScriptedPath(), threading.Event())
+    assert name not in client("dynamodb", aws).list_tables()["TableNames"]
+
+
+@pytest.mark.parametrize(("stream", "application"), [("no good", "fine"), ("fine", "no good")])
+def test_names_that_aws_refuses_are_one_line(
+    aws: Aws, new_stream: Callable[[int], str], stream: str, application: str
+) -> None:
+    stream = new_stream(1) if stream == "fine" else stream
+    source = kinesis_source(aws=aws, stream=stream, application=application, settings=KinesisSourceSettings())
+    with pytest.raises(ConfigError, match="no good"):
         source.run(lambda shard: ScriptedPath(), threading.Event())
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from consumers.delivery import Position, Trimmed
 from consumers.sources.kinesis.checkpoints import LATEST, TRIM_HORIZON, Checkpoint
-from consumers.sources.kinesis.outage import Outage
 from consumers.sources.kinesis.shards import is_complete
 from consumers.sources.kinesis.stream import KinesisStream, ShardGone, Throttled
 from runtime.aws import client
+from runtime.outage import Outage
 from runtime.settings import Aws
 
 pytestmark = pytest.mark.integration

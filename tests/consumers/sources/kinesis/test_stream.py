@@ -5,11 +5,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from botocore.hooks import HierarchicalEmitter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.delivery import Position
-from consumers.sources.kinesis.stream import ShardInfo, decode_answer
+from consumers.sources.kinesis.stream import KinesisStream, ShardInfo, decode_answer
+from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit
 
@@ -56,3 +58,19 @@ def test_the_end_of_a_shard_names_its_children() -> None:
     assert answer.children == (
         ShardInfo(shard_id="shardId-000000000001", parents=frozenset({"shardId-000000000000"}), hash_range=(0, 7)),
     )
+
+
+class Gateway:
+    """A client whose answers come from something that is not Kinesis."""
+
+    class meta:
+        events = HierarchicalEmitter()
+
+    def get_records(self, **request: object) -> dict[str, bytes]:
+        return {"Body": b"<html>C-1 bought</html>"}
+
+
+def test_an_answer_that_is_not_kinesiss_is_an_outage_and_is_not_quoted() -> None:
+    with pytest.raises(Outage, match="none of Kinesis") as raised:
+        KinesisStream(Gateway(), "orders").read("iterator")
+    assert "C-1" not in str(raised.value)

@@ -1,0 +1,113 @@
+"""`python -m infra.local demo`, as a process, on all the real parts."""
+
+import re
+import signal
+import subprocess
+
+import psutil
+import pytest
+from opensearchpy import OpenSearch
+
+from infra.local.testing import Commands
+
+pytestmark = pytest.mark.integration
+
+EXIT_CONFIG = 2
+
+
+def hear(process: "subprocess.Popen[str]", words: str) -> str:
+    """All that it says up to the line with `words`."""
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return said
+    assert process.stderr
+    raise AssertionError(f"{words!r} was never said:\n{said}\n{process.stderr.read()}")
+
+
+def figures(output: str) -> dict[str, int]:
+    """The account's rows."""
+    return {name: int(value) for name, value in re.findall(r"^(\w[\w ]*?) {2,}(-?\d+) *$", output, re.MULTILINE)}
+
+
+def lose_one_order(stack: Commands) -> None:
+    """Delete a document from the store."""
+    with OpenSearch(stack.settings().opensearch.url) as store:
+        done = store.delete_by_query(index="orders-*", body={"query": {"match_all": {}}}, max_docs=1, refresh=True)
+    assert done["deleted"] == 1
+
+
+def test_ctrl_c_ends_the_sale_with_an_account_and_the_next_demo_goes_on_from_there(stack: Commands) -> None:
+    with stack.start("demo", "--shoppers", "10") as process:
+        opening = hear(process, "first order on the board after")
+        process.send_signal(signal.SIGINT)
+        closing, errors = process.communicate(timeout=90)
+
+    assert process.returncode == 0, (closing, errors)
+    assert re.search(r"shop +http://127\.0\.0\.1:\d+ ", opening)
+    assert re.search(r"board +http://127\.0\.0\.1:\d+ ", opening)
+    assert "the account balances to the line" in closing
+    sold = figures(closing)
+    assert sold["lines emitted by the shop"] == sold["acknowledged by the stream"] == sold["indexed as orders"] > 0
+    assert sold["in flight"] == 0
+    assert stack.processes() == []
+
+    again = stack.run("demo", "--shoppers", "10", "--seconds", "1")
+
+    assert again.returncode == 0, again
+    assert figures(again.stdout)["lines emitted by the shop"] >= sold["lines emitted by the shop"]
+    assert stack.processes() == []
+
+    unanswered = stack.run("account")
+
+    assert unanswered.returncode == EXIT_CONFIG
+    (line,) = unanswered.stderr.splitlines()
+    assert "OpenSearch does not answer" in line
+
+
+def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_demo_names_its_file(
+    stack: Commands,
+) -> None:
+    with stack.start("demo", "--shoppers", "10") as process:
+        hear(process, "first order on the board after")
+        lose_one_order(stack)
+        process.send_signal(signal.SIGINT)
+        hear(process, "draining")
+        assert not waits(process, 3.0)
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=30)  # half of what the drain would take
+
+    assert process.returncode == 1, (said, errors)
+    assert "THE ACCOUNT DOES NOT BALANCE" in said
+    assert stack.processes() == []
+
+    stack.environ["STOREPULSE_LOCAL_DRAIN_S"] = "3"
+    found = stack.run("demo", "--shoppers", "1", "--seconds", "1")
+
+    assert found.returncode == 1, found
+    assert any(f"{path.name}: " in found.stdout for path in stack.home.spool.iterdir())
+    assert figures(found.stdout)["in flight"] == 1
+    assert stack.processes() == []
+
+
+def waits(process: "subprocess.Popen[str]", seconds: float) -> bool:
+    """Whether it ends within `seconds`."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def test_a_demo_that_is_killed_leaves_no_process(stack: Commands) -> None:
+    with stack.start("demo", "--shoppers", "2") as process:
+        hear(process, "board  http")
+        left = stack.processes()
+        process.kill()
+
+    _, alive = psutil.wait_procs(left, timeout=60)
+
+    assert len(left) >= 8
+    assert alive == []
