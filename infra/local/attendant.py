@@ -80,6 +80,14 @@ class Attendant(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
+        try:
+            self._attend()
+        except OSError as error:  # its log or `state.json` cannot be written: the disk is full
+            self.why = f"cannot be attended: {error}"
+            self.condition = "failed"
+            self._say(f"{self.part.name} {self.why}, given up")
+
+    def _attend(self) -> None:
         deaths = Deaths()
         while self._lives_until_death():
             recent = deaths.record(self._clock.monotonic())

@@ -45,7 +45,7 @@ def bring_up(
         if KINESIS in only:
             prepare_stream(endpoints)
     except BaseException:
-        home.settings_file.unlink()  # it leads nowhere
+        home.settings_file.unlink(missing_ok=True)  # it leads nowhere
         raise
     return endpoints
 

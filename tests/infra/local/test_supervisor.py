@@ -177,6 +177,17 @@ def test_a_program_that_is_not_there_is_named(home: Home, said: io.StringIO) -> 
         stack.add(Part(name="ghost", command=("/no/such/program",)))
 
 
+def test_a_part_whose_log_cannot_be_written_is_named(home: Home, said: io.StringIO) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"^web did not start \(cannot be attended: .*web\.log"),
+        Supervisor(home, Console(file=said)) as stack,
+    ):
+        home.logs.rmdir()
+        stack.add(web())
+
+    assert marked(home) == []
+
+
 def test_a_stop_while_parts_start_ends_them(home: Home, said: io.StringIO, until: Until) -> None:
     stop = threading.Event()
     part = script("slow", "import time; time.sleep(60)", ready=TcpReady(port=free_port()))
