@@ -22,7 +22,7 @@ def connect(settings: OpenSearchSettings, *, connections: int = 10) -> OpenSearc
     return OpenSearch(
         [settings.url],
         timeout=settings.timeout_s,
-        maxsize=connections,
+        pool_maxsize=connections,
         max_retries=0,
         retry_on_timeout=False,
         retry_on_status=(),
