@@ -1,4 +1,4 @@
-"""A path in memory, and the suite that it and every real path pass."""
+"""The suite that every path passes, the scripted one that tests of sources use (`consumers.sources.testing`) too."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -7,34 +7,6 @@ import pytest
 
 from consumers.delivery import Backpressure, Batch, Path, Position
 from consumers.stages.testing import batch, encoded, order
-
-
-class FakePath:
-    """Durable at once. `trouble` is how many of the next batches raise Backpressure; `failure` is raised once."""
-
-    def __init__(self, *, resume_at: Position | None = None, trouble: int = 0) -> None:
-        self.batches: list[Batch] = []
-        self.trouble = trouble
-        self.failure: Exception | None = None
-        self.settled = 0
-        self._resume_at = resume_at
-
-    def resume(self) -> Position | None:
-        return self._resume_at
-
-    def accept(self, batch: Batch) -> Position | None:
-        if self.trouble:
-            self.trouble -= 1
-            raise Backpressure(0.25, "the store is away")
-        if self.failure is not None:
-            failure, self.failure = self.failure, None
-            raise failure
-        self.batches.append(batch)
-        return batch.end
-
-    def settle(self) -> Position | None:
-        self.settled += 1
-        return self.batches[-1].end if self.batches else None
 
 
 class Effects(Protocol):

@@ -7,10 +7,11 @@ import pytest
 from consumers.delivery import Backpressure, Batch, Position, Refused, Row
 from consumers.live import LivePath
 from consumers.sinks.testing import FakeSink
+from consumers.sources.testing import ScriptedPath
 from consumers.stages.judge import Judge
 from consumers.stages.testing import ARRIVED_AT, SHARD, SKUS, batch, encoded, judge, order
 from consumers.tally import Tally
-from consumers.testing import FakePath, PathConformance
+from consumers.testing import PathConformance
 from contract.rows import LetterRow
 from runtime.testing import ManualClock
 
@@ -117,18 +118,19 @@ class TestLivePath(PathConformance):
         return _LiveEffects()
 
 
-class _FakeEffects:
+class _ScriptedEffects:
     def __init__(self) -> None:
-        self.path = FakePath()
+        self._trouble: dict[bytes, list[Exception]] = {}
+        self.path = ScriptedPath(trouble=self._trouble)
 
     def identities(self) -> Collection[str]:
-        return {f"e-{record.position.sequence}" for batch in self.path.batches for record in batch.records}
+        return {f"e-{record.position.sequence}" for record in self.path.taken}
 
     def trouble_once(self) -> None:
-        self.path.trouble = 1
+        self._trouble[encoded(order(event_id="e-1"), offset=1)] = [Backpressure(0.25, "the store is away")]
 
 
-class TestFakePath(PathConformance):
+class TestScriptedPath(PathConformance):
     @pytest.fixture
-    def effects(self) -> _FakeEffects:
-        return _FakeEffects()
+    def effects(self) -> _ScriptedEffects:
+        return _ScriptedEffects()
