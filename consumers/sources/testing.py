@@ -93,7 +93,7 @@ class ScriptedPath:
     ) -> None:
         self.log: list[str] = []
         self.taken: list[Record] = []
-        self._trouble = trouble or {}
+        self._trouble = {} if trouble is None else trouble
         self._trails = trails
         self._resume = resume
         self._on_offer = on_offer
