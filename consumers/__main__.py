@@ -7,7 +7,7 @@ from consumers.settings import LiveSettings
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def consumers() -> None:
     """Read the streams into the stores."""
 

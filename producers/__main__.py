@@ -9,7 +9,7 @@ from producers.storefront.command import storefront
 from runtime.command import run
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def producers() -> None:
     """Emit events: the agent beside the shop, replays of old exports, reference data, the demo storefront."""
 

@@ -20,7 +20,7 @@ EXIT_CONFIG = 2  # the operator has to change something first
 def run(group: click.Group) -> None:
     """Run a `python -m NAME` command. A ConfigError becomes one line on stderr and exit code 2."""
     try:
-        group(standalone_mode=True)
+        group(help_option_names=["-h", "--help"])
     except ConfigError as error:
         # One line whatever it quotes: a file's first bytes, a gateway's page.
         text = "".join(letter if letter.isprintable() else " " for letter in str(error))
