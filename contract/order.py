@@ -1,5 +1,7 @@
 """An order as the storefront writes it: the shape that the storefront and the validator agree on.
 
+Further fields are welcome: the types refuse them only so that the decoder notices them, and keeps them as `extra`.
+
 Amounts are integer minor units of `currency`. They are typed `int | float` because a fraction of a penny is a
 fault of the merchant's data that deserves its own reason, not a parse error.
 """

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.catalogue import products_from_ndjson
-from infra.local import pipeline, ports
+from infra.local import pipeline
 from infra.local.account import Account, settled_account, take_account
 from infra.local.demo import store_of
 from infra.local.demo_commands import show_account
@@ -68,7 +68,7 @@ def hold(stack: Supervisor, settings: LocalSettings, *, rate: float, seconds: fl
     `stack.stop` is set before the first order; set later it ends the run, and the account tells what is missing.
     """
     endpoints = bring_up(stack, settings)
-    board = pipeline.board(stack.home, port=ports.choose([pipeline.BOARD], {}, stack.rng)[pipeline.BOARD])
+    board = pipeline.board(stack.home, port=stack.ports_for([pipeline.BOARD])[pipeline.BOARD])
     stack.start([pipeline.agent(stack.home), pipeline.live(stack.home), board])
     clock, client = SystemClock(), store_of(endpoints.opensearch)
     shop = Shop(endpoints.spool, products_from_ndjson(stack.home.catalogue.read_bytes()), clock)

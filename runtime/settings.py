@@ -134,9 +134,12 @@ def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, enviro
     values = {
         key: _convert(value, hints[key], f"{source}: [{name}] {key}", strict=True) for key, value in table.items()
     }
-    for key in fields:
-        variable = f"STOREPULSE_{name}_{key}".upper()
-        if variable in environ:
+    prefix = f"STOREPULSE_{name}_".upper()
+    for variable in environ:
+        if variable.startswith(prefix):
+            key = variable.removeprefix(prefix).lower()
+            if key not in fields:
+                raise ConfigError(f"{variable}: [{name}] has no setting {key!r}; it has {', '.join(fields)}")
             values[key] = _convert(environ[variable], hints[key], variable, strict=False)
     return cls(**values)
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from opensearchpy import OpenSearch, OpenSearchException
 
-from producers.agent.files import FileKey, scan
+from producers.agent.files import FileKey, not_followed, scan
 from producers.agent.spool import SUFFIX
-from producers.agent.state import read_ledger
+from producers.agent.state import Ledger, read_ledger
 
 ORDERS, LETTERS, DUPLICATES = "orders-*", "letters-*", "duplicates"
 _MOST_FILES = 10_000  # buckets of one terms aggregation; OpenSearch allows 65,535 in all
@@ -38,12 +38,14 @@ class Account:
     """Where the lines of one spool are."""
 
     emitted: int
+    deleted: int = 0  # of those: in files that are gone since, so that only their number could be compared
     acknowledged: int
     indexed: int
     refused: dict[str, int] = field(default_factory=dict)  # by decisive reason
     duplicates: int
     in_flight: int  # emitted, and in no index; below 0 if more was found than emitted
     unmatched: list[str] = field(default_factory=list)  # files whose lines are not exactly the lines found
+    unread: list[str] = field(default_factory=list)  # files in the spool whose names nobody reads; not counted
 
     @property
     def balances(self) -> bool:
@@ -76,19 +78,32 @@ def take_account(spool: Path, agent: Path, client: OpenSearch) -> Account:
         if found != tally:
             same = " (not the same ones)" if found.lines == tally.lines else ""
             unmatched.append(f"{path.name}: {tally.lines} lines emitted, {found.lines} found{same}")
+    deleted = _take_deleted(left, ledger)
     unmatched += [
         f"file id {file_id}: {found.lines} lines found, no such spool file" for file_id, found in left.items()
     ]
-    lines = sum(tally.lines for _, tally in emitted.values())
+    lines = deleted + sum(tally.lines for _, tally in emitted.values())
     return Account(
         emitted=lines,
+        deleted=deleted,
         acknowledged=ledger.acknowledged_lines,
         indexed=stored.kinds[ORDERS],
         refused=stored.refused,
         duplicates=stored.kinds[DUPLICATES],
         in_flight=lines - stored.kinds.total(),
         unmatched=unmatched,
+        unread=not_followed(spool, SUFFIX, ids.__contains__) if spool.exists() else [],
     )
+
+
+def _take_deleted(left: dict[str, Tally], ledger: Ledger) -> int:
+    """Take out of `left` the files that the agent sent and that are gone since. Returns their lines."""
+    sent = {record.file_id: record.acknowledged_lines for record in ledger.files}
+    gone = [file_id for file_id, found in left.items() if sent.get(file_id) == found.lines]
+    forgotten = [file_id for file_id in left if file_id not in sent]
+    if sum(left[file_id].lines for file_id in forgotten) == ledger.forgotten_lines:
+        gone += forgotten
+    return sum(left.pop(file_id).lines for file_id in gone)
 
 
 def settled_account(

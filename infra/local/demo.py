@@ -8,7 +8,7 @@ import msgspec
 from opensearchpy import OpenSearch, OpenSearchException
 from rich.live import Live
 
-from infra.local import pipeline, ports
+from infra.local import pipeline
 from infra.local.account import LETTERS, ORDERS, Account, settled_account, take_account
 from infra.local.endpoints import Endpoints
 from infra.local.settings import LocalSettings
@@ -39,7 +39,7 @@ def sell(stack: Supervisor, settings: LocalSettings, *, shoppers: int, seconds: 
     """
     started = time.monotonic()
     home = stack.home
-    chosen = ports.choose(pipeline.PORTS, {}, stack.rng)
+    chosen = stack.ports_for(pipeline.PORTS)
     shop = pipeline.storefront(home, port=chosen[pipeline.STOREFRONT])
     board = pipeline.board(home, port=chosen[pipeline.BOARD])
     endpoints = bring_up(stack, settings, beside=[shop, board])
@@ -114,6 +114,6 @@ def _first_order(stack: Supervisor, started: float) -> Callable[[bytes], None]:
             newest.append(order_id)
         elif order_id != newest[0]:
             newest.append(order_id)
-            stack.say(f"first order on the board after {time.monotonic() - started:.1f} s")
+            stack.say(f"first order on the board, {time.monotonic() - started:.1f} s after the start")
 
     return shown

@@ -18,7 +18,7 @@ MIB = 1 << 20
 
 # What `reset` deletes, named one by one: the home may be the operator's own and hold other things.
 _FOLDERS = ("data", "logs", "spool", "agent")
-_FILES = ("settings.toml", "state.json", "identity.key", "catalogue.ndjson", "access.log")
+_FILES = ("settings.toml", "state.json", "identity.key", "catalogue.ndjson", "customers.ndjson", "access.log")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

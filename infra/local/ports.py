@@ -3,7 +3,7 @@
 import errno
 import random
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from runtime.errors import ConfigError
 
@@ -29,8 +29,13 @@ def parse(options: Iterable[str], names: Iterable[str]) -> dict[str, int]:
     return wanted
 
 
-def choose(names: Iterable[str], wanted: Mapping[str, int], rng: random.Random) -> dict[str, int]:
-    """A port for each of `names`: the wanted one, else a free one. Raises ConfigError when a wanted one is taken."""
+def choose(
+    names: Iterable[str], wanted: Mapping[str, int], rng: random.Random, *, taken: Collection[int] = ()
+) -> dict[str, int]:
+    """A port for each of `names`: the wanted one, else a free one that is not in `taken`.
+
+    Raises ConfigError when a wanted one is in use.
+    """
     chosen: dict[str, int] = {}
     for name in names:
         port = wanted.get(name, 0)
@@ -44,11 +49,11 @@ def choose(names: Iterable[str], wanted: Mapping[str, int], rng: random.Random) 
         chosen[name] = port
     for name in names:
         if name not in chosen:
-            chosen[name] = _free(rng, chosen.values())
+            chosen[name] = _free(rng, {*taken, *chosen.values()})
     return chosen
 
 
-def _free(rng: random.Random, taken: Iterable[int]) -> int:
+def _free(rng: random.Random, taken: Collection[int]) -> int:
     for port in rng.sample(_FREE, _TRIES):
         if port not in taken and _refusal(port) is None:
             return port

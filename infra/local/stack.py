@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
-from infra.local import ministack, ports
+from infra.local import ministack
 from infra.local.endpoints import ACCOUNT, REGION, Endpoints, endpoints_of, write_settings
 from infra.local.home import Home
 from infra.local.opensearch import node
@@ -34,7 +34,7 @@ def bring_up(
     home = stack.home
     home.check_space(settings.local.min_free_mib)
     names = [*only, *([node.TRANSPORT] if node.NAME in only else [])]
-    chosen = ports.choose(names, wanted_ports or {}, stack.rng)
+    chosen = stack.ports_for(names, wanted_ports)
     parts = _parts(stack, settings, only, chosen)
     endpoints = endpoints_of(home, {part.name: part.url for part in parts}, settings.streams, settings.shop)
     prepare_files(home)

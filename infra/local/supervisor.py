@@ -3,7 +3,7 @@
 import os
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from types import TracebackType
 import click
 from rich.console import Console
 
+from infra.local import ports
 from infra.local.attendant import Attendant
 from infra.local.home import Home
 from infra.local.leftovers import end_leftovers
@@ -36,7 +37,8 @@ class Supervisor:
         self.home = home
         self.console = console
         self.stop = stop or threading.Event()
-        self.rng = random.Random()
+        self._rng = random.Random()
+        self._ports: set[int] = set()  # given out
         self._clock = clock or SystemClock()
         self._waves: list[list[Attendant]] = []
         self._writing = threading.Lock()
@@ -106,6 +108,17 @@ class Supervisor:
                     return
         raise KeyError(name)
 
+    def ports_for(self, names: Sequence[str], wanted: Mapping[str, int] | None = None) -> dict[str, int]:
+        """A port for each of `names`, see `ports.choose`; none is given out twice.
+
+        The same ones as last time on this folder where they are free, so that what was not stopped with the stack
+        finds it again.
+        """
+        rng = random.Random(f"{self.home.root}: {' '.join(names)}")
+        chosen = ports.choose(names, wanted or {}, rng, taken=self._ports)
+        self._ports.update(chosen.values())
+        return chosen
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until `stop` is set (True) or the time is over (False)."""
         return self.stop.wait(timeout_s)
@@ -132,7 +145,7 @@ class Supervisor:
             changed=self._write_state,
             say=self.say,
             clock=self._clock,
-            rng=self.rng,
+            rng=self._rng,
         )
 
     def _failure(self, attendant: Attendant) -> ConfigError:

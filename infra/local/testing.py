@@ -14,7 +14,7 @@ import psutil
 from opensearchpy import OpenSearch
 from rich.console import Console
 
-from infra.local import pipeline, ports
+from infra.local import pipeline
 from infra.local.account import Account, settled_account, take_account
 from infra.local.endpoints import Endpoints
 from infra.local.home import PROJECT, Home
@@ -85,7 +85,7 @@ class Pipeline:
 
     def serve(self) -> tuple[str, str]:
         """Start the shop and the board. Returns their addresses."""
-        chosen = ports.choose(pipeline.PORTS, {}, self.stack.rng)
+        chosen = self.stack.ports_for(pipeline.PORTS)
         shop = pipeline.storefront(self.home, port=chosen[pipeline.STOREFRONT])
         board = pipeline.board(self.home, port=chosen[pipeline.BOARD])
         self.stack.start([shop, board])

@@ -65,6 +65,23 @@ def scan(folder: Path, suffix: str, is_followed: Callable[[FileKey], bool] = lam
     return list(found.values())
 
 
+def not_followed(folder: Path, suffix: str, is_followed: Callable[[FileKey], bool]) -> list[str]:
+    """Names of the files in `folder` that `scan` passes over: perhaps a shop's, under a name that nobody reads.
+
+    Hidden files are somebody's own business. Raises OSError.
+    """
+    device = folder.stat().st_dev
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if entry.is_file()
+            and not entry.name.startswith(".")
+            and not entry.name.endswith(suffix)
+            and not is_followed((device, entry.inode()))
+        )
+
+
 def look_at(path: str) -> Found | None:
     """The regular file at `path`, if there is one. Raises OSError where that cannot be told."""
     try:

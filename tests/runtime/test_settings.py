@@ -103,3 +103,9 @@ def test_a_url_is_shown_without_its_user_and_password(url: str, shown: str) -> N
     assert masked(url) == shown
     settings = load(Process, environ={"STOREPULSE_AWS_ENDPOINT": url, "STOREPULSE_SETTINGS": ""})
     assert f'\nendpoint = "{shown}"' in describe(settings)
+
+
+def test_a_misspelt_variable_of_a_section_is_refused_and_other_sections_are_left_alone(file: Path) -> None:
+    environ = {"STOREPULSE_ANOTHER_X": "1", "STOREPULSE_TAIL_SPOL": "/x"}
+    with pytest.raises(ConfigError, match=r"^STOREPULSE_TAIL_SPOL: .* has no setting 'spol'; it has poll_s"):
+        load(Process, file=file, environ=environ)

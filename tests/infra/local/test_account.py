@@ -1,5 +1,6 @@
 """What the account says of each thing that can become of a line."""
 
+import io
 import threading
 import zlib
 from collections import Counter
@@ -11,8 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 from opensearchpy import ConnectionError as Away
+from rich.console import Console
 
+from contract.reasons import Reason
 from infra.local.account import Account, settled_account, take_account
+from infra.local.demo_commands import show_account
 from producers.agent.files import FileRecord
 from producers.agent.state import Ledger
 
@@ -185,9 +189,13 @@ def test_a_file_that_the_agent_does_not_know_is_named(machine: Machine) -> None:
 def test_only_what_an_agent_would_follow_is_emitted(machine: Machine) -> None:
     machine.emits("empty.ndjson")
     machine.emits("a.ndjson.gz", *LINES)
+    machine.emits(".hidden", *LINES)
     (machine.spool / "folder.ndjson").mkdir()
 
-    assert machine.account() == Account(emitted=0, acknowledged=0, indexed=0, duplicates=0, in_flight=0)
+    account = machine.account()
+
+    assert (account.emitted, account.balances) == (0, True)
+    assert account.unread == ["a.ndjson.gz"]
 
 
 def test_a_file_is_known_by_any_name(machine: Machine) -> None:
@@ -206,6 +214,66 @@ def test_stored_lines_without_their_spool_file_are_named(machine: Machine) -> No
 
     assert (account.in_flight, account.balances) == (-2, False)
     assert account.unmatched == ["file id host-9: 2 lines found, no such spool file"]
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_a_file_that_was_sent_whole_may_be_deleted(machine: Machine, is_forgotten: bool) -> None:
+    machine.emits("a.ndjson", *LINES)
+    machine.acknowledges("a.ndjson", "host-1", 5)
+    machine.indexes("host-1", *LINES)
+    (machine.spool / "a.ndjson").unlink()
+    if is_forgotten:
+        machine.ledger = Ledger(forgotten_files=1, forgotten_lines=5)
+
+    account = machine.account()
+
+    assert (account.emitted, account.deleted, account.in_flight, account.balances) == (5, 5, 0, True)
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_a_line_of_a_deleted_file_that_is_not_found_is_missed(machine: Machine, is_forgotten: bool) -> None:
+    machine.emits("a.ndjson", *LINES)
+    machine.acknowledges("a.ndjson", "host-1", 5)
+    machine.indexes("host-1", *LINES[:4])
+    (machine.spool / "a.ndjson").unlink()
+    if is_forgotten:
+        machine.ledger = Ledger(forgotten_files=1, forgotten_lines=5)
+
+    account = machine.account()
+
+    assert not account.balances
+    assert account.unmatched == ["file id host-1: 4 lines found, no such spool file"]
+
+
+@pytest.mark.parametrize(
+    ("account", "verdict"),
+    [
+        (Account(emitted=0, acknowledged=0, indexed=0, duplicates=0, in_flight=0), "nothing was emitted yet"),
+        (Account(emitted=5, acknowledged=5, indexed=5, duplicates=0, in_flight=0), "the account balances to the line"),
+        (
+            Account(emitted=5, acknowledged=2, indexed=2, duplicates=0, in_flight=3),
+            "3 lines are not sent yet; is the",
+        ),
+        (
+            Account(emitted=5, acknowledged=5, indexed=2, duplicates=0, in_flight=3),
+            "3 lines are sent and not found;",
+        ),
+        (Account(emitted=5, acknowledged=5, indexed=6, duplicates=0, in_flight=-1), "THE ACCOUNT DOES NOT BALANCE"),
+    ],
+)
+def test_the_verdict_says_what_to_look_at(account: Account, verdict: str) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    show_account(account, console)
+    assert verdict in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_every_reason_is_shown_with_what_it_means() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    refused = {"unknown_sku": 2, "of_a_later_version": 1}
+    show_account(Account(emitted=3, acknowledged=3, indexed=0, refused=refused, duplicates=0, in_flight=0), console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert Reason.UNKNOWN_SKU.about in said
+    assert "of_a_later_version" in said
 
 
 def test_letters_are_told_apart_by_reason(machine: Machine) -> None:

@@ -3,10 +3,14 @@
 import random
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from infra.local import ports
+from infra.local.home import Home
+from infra.local.supervisor import Supervisor
 from runtime.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -34,6 +38,17 @@ def test_a_wanted_port_is_given_and_zero_means_any() -> None:
 
     assert chosen["a"] == free
     assert chosen["b"] not in (0, free)
+
+
+def test_a_stack_gives_out_no_port_twice_and_the_same_ones_the_next_time(tmp_path: Path) -> None:
+    def chosen() -> list[dict[str, int]]:
+        stack = Supervisor(Home(root=tmp_path, downloads=tmp_path), Console(quiet=True))
+        return [stack.ports_for(["a", "b"]), stack.ports_for(["a", "b"]), stack.ports_for(["c"])]
+
+    first = chosen()
+
+    assert len({port for each in first for port in each.values()}) == 5
+    assert chosen() == first
 
 
 def test_a_port_in_use_is_refused_with_its_number_and_part(taken: int) -> None:
