@@ -114,6 +114,6 @@ def _first_order(stack: Supervisor, started: float) -> Callable[[bytes], None]:
             newest.append(order_id)
         elif order_id != newest[0]:
             newest.append(order_id)
-            stack.say(f"first order on the board, {time.monotonic() - started:.1f} s after the start")
+            stack.say(f"first order on the board {time.monotonic() - started:.1f} s after the start")
 
     return shown

@@ -1,7 +1,6 @@
 """`python -m producers agent`: builds the agent from its settings and runs it until it is told to stop."""
 
 import contextlib
-import logging
 import os
 import random
 import secrets
@@ -13,12 +12,11 @@ from pathlib import Path
 import click
 
 from producers.agent.agent import Agent
-from producers.agent.files import not_followed
 from producers.agent.kinesis import KinesisStream
 from producers.agent.put import Sender
 from producers.agent.settings import AgentSettings
-from producers.agent.spool import SUFFIX, Host, Spool
-from producers.agent.state import State, lock_folder, read_ledger
+from producers.agent.spool import Host, Spool
+from producers.agent.state import State, lock_folder
 from runtime.aws import client
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, stop_on_signals, with_settings
@@ -26,8 +24,6 @@ from runtime.errors import ConfigError
 
 # A request that takes longer has died on the way; it is sent again.
 _READ_TIMEOUT_S = 10.0
-
-_log = logging.getLogger(__name__)
 
 
 @click.command(name="agent")
@@ -38,21 +34,9 @@ def agent(settings: AgentSettings, once: bool) -> None:
     log_to_stderr()
     stop = stop_on_signals()
     with opened(settings) as running:
-        _greet(settings)
         drained = running.run(stop, once=once)
     if once and not drained:
         sys.exit(1)
-
-
-def _greet(settings: AgentSettings) -> None:
-    """Say what is followed, and what lies in the folder and is not."""
-    spool, state = Path(settings.agent.spool), Path(settings.agent.state)
-    ledger = read_ledger(state)
-    followed = {record.key for record in ledger.files}
-    stream, so_far = settings.streams.transactions, ledger.acknowledged_lines
-    _log.info("following *%s in %r to %s; %d lines acknowledged so far", SUFFIX, str(spool), stream, so_far)
-    for name in not_followed(spool, SUFFIX, followed.__contains__):
-        _log.warning("%r: not read, its name does not end in %s", name, SUFFIX)
 
 
 @contextlib.contextmanager

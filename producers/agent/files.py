@@ -75,10 +75,10 @@ def not_followed(folder: Path, suffix: str, is_followed: Callable[[FileKey], boo
         return sorted(
             entry.name
             for entry in entries
-            if entry.is_file()
-            and not entry.name.startswith(".")
+            if not entry.name.startswith(".")
             and not entry.name.endswith(suffix)
             and not is_followed((device, entry.inode()))
+            and look_at(entry.path)
         )
 
 

@@ -1,15 +1,18 @@
 """Looking at a folder often, cheaply, however many finished files lie in it."""
 
 import heapq
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from producers.agent.files import FileKey, Found, look_at, scan
+from producers.agent.files import FileKey, Found, look_at, not_followed, scan
 from runtime.clock import Clock
 
 # Writers append to the newest files; the rest are looked at every second, in case one is taken up again.
 BUSY_FILES = 32
 THOROUGH_EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class Watch:
@@ -22,6 +25,7 @@ class Watch:
         self._clock = clock
         self._busy: list[Found] = []
         self._folder_changed_ns = -1
+        self._passed_over: set[str] = set()  # names
         self._is_settled = False
         self._thorough_at = clock.monotonic()
 
@@ -38,6 +42,8 @@ class Watch:
             looks = [look_at(file.path) for file in self._busy]
             found = [file for file in looks if file is not None]
             return found, False
+        if is_new:
+            self._say_what_is_passed_over()
         self._folder_changed_ns = changed_ns
         # A folder's time moves in clock ticks (4 ms): what came later in the same tick shows at the next look.
         self._is_settled = not is_new
@@ -45,3 +51,11 @@ class Watch:
         found = scan(self._folder, self._suffix, self._is_followed)
         self._busy = sorted(heapq.nlargest(BUSY_FILES, found, key=lambda file: file.modified_ns))
         return found, True
+
+    def _say_what_is_passed_over(self) -> None:
+        if self._folder_changed_ns < 0:
+            _log.info("following *%s in %r", self._suffix, str(self._folder))
+        passed_over = set(not_followed(self._folder, self._suffix, self._is_followed))
+        for name in sorted(passed_over - self._passed_over):
+            _log.warning("%r: not read, its name does not end in %s", name, self._suffix)
+        self._passed_over = passed_over

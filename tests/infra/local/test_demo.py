@@ -41,7 +41,7 @@ def lose_one_order(stack: Commands) -> None:
 
 def test_ctrl_c_ends_the_sale_with_an_account_and_the_next_demo_goes_on_from_there(stack: Commands) -> None:
     with stack.start("demo", "--shoppers", "10") as process:
-        opening = hear(process, "first order on the board after")
+        opening = hear(process, "first order on the board")
         process.send_signal(signal.SIGINT)
         closing, errors = process.communicate(timeout=90)
 
@@ -71,7 +71,7 @@ def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_de
     stack: Commands,
 ) -> None:
     with stack.start("demo", "--shoppers", "10") as process:
-        hear(process, "first order on the board after")
+        hear(process, "first order on the board")
         lose_one_order(stack)
         process.send_signal(signal.SIGINT)
         hear(process, "draining")

@@ -69,3 +69,14 @@ def test_growth_shows_at_every_look(tmp_path: Path) -> None:
     seen = settled(tmp_path, ManualClock())
     (tmp_path / "0.ndjson").write_bytes(b"{}\n")
     assert [file.size for file in seen.look(thorough=False)[0]] == [3]
+
+
+def test_a_file_under_a_name_that_nobody_reads_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "shop.log").touch()
+    (tmp_path / ".hidden").touch()
+    seen = settled(tmp_path, ManualClock())
+    (tmp_path / "later.txt").touch()
+    os.utime(tmp_path, ns=(1, 1))
+    seen.look(thorough=False)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [f"{name!r}: not read, its name does not end in .ndjson" for name in ("shop.log", "later.txt")]
