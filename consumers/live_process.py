@@ -82,7 +82,8 @@ def await_store(client: OpenSearch, settings: LiveSettings, stop: Stop, clock: C
         stop,
         trouble=Trouble("store", clock),
         patience_s=settings.live.start_patience_s,
-        advice=f"start OpenSearch, or change [opensearch] url {masked(settings.opensearch.url)};"
+        advice="start OpenSearch (a local one: `make up`), or change"
+        f" [opensearch] url {masked(settings.opensearch.url)};"
         " [live] start_patience_s waits longer",
         clock=clock,
         rng=rng,

@@ -52,7 +52,8 @@ class Sender:
             stop,
             trouble=self._trouble,
             patience_s=self._start_patience_s,
-            advice="start Kinesis, or change [aws] kinesis_endpoint; [agent] start_patience_s waits longer",
+            advice="start Kinesis (a local one: `make up`), or change [aws] kinesis_endpoint;"
+            " [agent] start_patience_s waits longer",
             clock=self._clock,
             rng=self._rng,
         )

@@ -99,7 +99,8 @@ class KinesisSource:
             stop,
             trouble=self._scanning,
             patience_s=self._settings.start_patience_s,
-            advice="start the service, or change [aws] kinesis_endpoint (Kinesis) or endpoint (DynamoDB);"
+            advice="start the service (a local one: `make up`), or change [aws] kinesis_endpoint (Kinesis) or endpoint"
+            " (DynamoDB);"
             " [fleet] start_patience_s waits longer",
             clock=self._clock,
             rng=self._rng,
