@@ -8,7 +8,7 @@ from opensearchpy import OpenSearch
 
 from consumers.delivery import Shard
 from consumers.live import LivePath
-from consumers.reference import load_identity_key, load_skus, load_zone
+from consumers.reference import load_identity_key, load_skus
 from consumers.settings import LiveSettings
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
@@ -65,7 +65,7 @@ def _judge(settings: LiveSettings) -> Judge:
         _log.warning("no catalogue: SKUs are not checked; set [reference] catalogue")
     shop = ShopFacts(
         key=load_identity_key(settings.identity.key_file),
-        zone=load_zone(settings.shop.time_zone),
+        zone=settings.shop.zone(),
         window_days=settings.live.window_days,
     )
     return Judge(skus, shop)

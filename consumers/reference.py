@@ -1,7 +1,6 @@
-"""What judging needs from files: the key of customer hashes, the catalogue, the shop's time zone."""
+"""What judging needs from files: the key of customer hashes, the catalogue."""
 
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -42,11 +41,3 @@ def load_skus(file: str) -> frozenset[str]:
     if not products:  # half published: taken as it is, it would switch the check off
         raise ConfigError(f"[reference] catalogue {file} lists no product; publish it again")
     return frozenset(product.sku for product in products)
-
-
-def load_zone(name: str) -> ZoneInfo:
-    """Raises ConfigError for a name that is no time zone."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(f"[shop] time_zone {name!r} is no IANA time zone such as Europe/London") from None

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from consumers.sources.kinesis.settings import KinesisSourceSettings
-from runtime.settings import Aws, OpenSearch, Seconds, Shop, Streams, setting
+from runtime.settings import Aws, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,13 +14,6 @@ class Identity:
     """`[identity]`: how people are kept out of the stores."""
 
     key_file: str = setting("", "JSON file with key_id and secret (base64, 32 bytes or more) of customer hashes")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """`[reference]`: what events are judged by."""
-
-    catalogue: str = setting("", "NDJSON file of the shop's products; empty: SKUs are not checked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,7 @@ from rich.table import Table
 
 from contract.catalogue import products_from_ndjson
 from infra.local import pipeline
-from infra.local.account import Account, settled_account, take_account
-from infra.local.demo import store_of
+from infra.local.account import Account, settled_account, store_of, take_account
 from infra.local.demo_commands import show_account
 from infra.local.settings import LocalSettings
 from infra.local.stack import bring_up
@@ -125,7 +124,12 @@ def _processes(stack: Supervisor) -> dict[str, psutil.Process]:
 
 
 def _cpu_s(stack: Supervisor) -> dict[psutil.Process, float]:
-    return {process: sum(process.cpu_times()[:2]) for process in _processes(stack).values()}
+    return {process: _cpu_s_of(process) for process in _processes(stack).values()}
+
+
+def _cpu_s_of(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _used(stack: Supervisor, before: dict[psutil.Process, float], seconds: float) -> list[Process]:
@@ -133,7 +137,7 @@ def _used(stack: Supervisor, before: dict[psutil.Process, float], seconds: float
     return [
         Process(
             name=name,
-            cpu_percent=100 * (sum(process.cpu_times()[:2]) - before.get(process, 0.0)) / seconds,
+            cpu_percent=100 * (_cpu_s_of(process) - before.get(process, 0.0)) / seconds,
             pss_mib=process.memory_full_info().pss / (1 << 20),
         )
         for name, process in _processes(stack).items()

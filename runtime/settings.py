@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -65,6 +66,22 @@ class Shop:
 
     time_zone: str = setting("Europe/London", "days are cut here (IANA name)")
     currency: str = setting("GBP", "the currency that boards lead with (ISO 4217)")
+
+    def zone(self) -> ZoneInfo:
+        """Raises ConfigError for a name that is no time zone."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ConfigError(
+                f"[shop] time_zone: {self.time_zone!r} is no IANA time zone such as Europe/London"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What the shop publishes about itself."""
+
+    catalogue: str = setting("", "NDJSON file of the shop's products; empty: SKUs are not checked and have no names")
 
 
 def load(

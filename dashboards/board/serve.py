@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import uvicorn
@@ -47,10 +46,7 @@ def serve(settings: BoardSettings, stop: Event, *, clock: Clock, started: Callab
 
 def storefront(settings: BoardSettings) -> Storefront:
     """How figures are shown. Raises ConfigError for an unknown time zone or currency and an unreadable catalogue."""
-    try:
-        zone = ZoneInfo(settings.shop.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(f"[shop] time_zone: {settings.shop.time_zone!r} is no IANA time zone") from error
+    zone = settings.shop.zone()
     if not is_currency(settings.shop.currency):
         raise ConfigError(f"[shop] currency: {settings.shop.currency!r} is no ISO 4217 code")
     return Storefront(currency=settings.shop.currency, zone=zone, names=_names(settings.reference.catalogue))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runtime.settings import OpenSearch, Shop, setting
+from runtime.settings import OpenSearch, Reference, Shop, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,13 +14,6 @@ class Board:
     refresh_s: float = setting(0.5, "pause between two looks at the newest minutes while someone watches", unit="s")
     patience_s: float = setting(5.0, "longest wait for one answer of OpenSearch", unit="s")
     viewers: int = setting(200, "open pages at most; one more is asked to come back later")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What the shop publishes about itself."""
-
-    catalogue: str = setting("", "catalogue file (one product a line) for product names; empty: show SKUs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from opensearchpy import OpenSearch, OpenSearchException
 from producers.agent.files import FileKey, not_followed, scan
 from producers.agent.spool import SUFFIX
 from producers.agent.state import Ledger, read_ledger
+from runtime.settings import OpenSearch as Store
 
 ORDERS, LETTERS, DUPLICATES = "orders-*", "letters-*", "duplicates"
 _MOST_FILES = 10_000  # buckets of one terms aggregation; OpenSearch allows 65,535 in all
@@ -59,6 +60,11 @@ class Stored(NamedTuple):
     files: dict[str, Tally]  # by file id
     kinds: Counter[str]  # documents by pattern of indices
     refused: dict[str, int]  # letters by decisive reason
+
+
+def store_of(store: Store) -> OpenSearch:
+    """A client for the account's few questions."""
+    return OpenSearch([store.url], timeout=store.timeout_s)
 
 
 def take_account(spool: Path, agent: Path, client: OpenSearch) -> Account:

@@ -9,14 +9,13 @@ from opensearchpy import OpenSearch, OpenSearchException
 from rich.live import Live
 
 from infra.local import pipeline
-from infra.local.account import LETTERS, ORDERS, Account, settled_account, take_account
+from infra.local.account import LETTERS, ORDERS, Account, settled_account, store_of, take_account
 from infra.local.endpoints import Endpoints
 from infra.local.settings import LocalSettings
 from infra.local.stack import bring_up
 from infra.local.supervisor import Supervisor
 from infra.local.viewer import viewing
 from producers.agent.state import read_ledger
-from runtime.settings import OpenSearch as Store
 
 _LOOK_S = 1.0
 _LINE_S = 10.0  # between two lines of counters where nothing can be redrawn
@@ -66,11 +65,6 @@ def drain(stack: Supervisor, endpoints: Endpoints, *, within_s: float, stop: thr
         stop=stop,
         hopeless=lambda: bool(stack.given_up),
     )
-
-
-def store_of(store: Store) -> OpenSearch:
-    """A client for the account's few questions."""
-    return OpenSearch([store.url], timeout=store.timeout_s)
 
 
 def _watch(stack: Supervisor, endpoints: Endpoints, seconds: float | None) -> None:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.reasons import Reason
-from infra.local.account import Account, take_account
+from infra.local.account import Account, store_of, take_account
 from infra.local.commands import home_option, with_local_settings
-from infra.local.demo import drain, sell, store_of
+from infra.local.demo import drain, sell
 from infra.local.home import Home
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from infra.local.home import Home, write_whole
+from infra.local.home import Home
 from runtime.settings import Aws, OpenSearch, Shop, Streams
+from runtime.whole_file import write_whole
 
 Table = Mapping[str, str | int | float | bool]
 

@@ -129,16 +129,3 @@ class Home:
                 shutil.rmtree(self.root / name)
         for name in _FILES:
             (self.root / name).unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write `path` in one step: a reader sees the old content or the new, never a part."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

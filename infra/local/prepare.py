@@ -8,9 +8,10 @@ import msgspec
 
 from contract.identity import IdentityKey
 from infra.local.endpoints import Endpoints
-from infra.local.home import Home, write_whole
+from infra.local.home import Home
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
+from runtime.whole_file import write_whole
 
 
 def prepare_files(home: Home) -> None:

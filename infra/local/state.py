@@ -5,7 +5,8 @@ from typing import Literal
 import msgspec
 import psutil
 
-from infra.local.home import Home, write_whole
+from infra.local.home import Home
+from runtime.whole_file import write_whole
 
 Condition = Literal["starting", "ready", "restarting", "stopped", "failed"]
 

@@ -15,7 +15,7 @@ from opensearchpy import OpenSearch
 from rich.console import Console
 
 from infra.local import pipeline
-from infra.local.account import Account, settled_account, take_account
+from infra.local.account import Account, settled_account, store_of, take_account
 from infra.local.endpoints import Endpoints
 from infra.local.home import PROJECT, Home
 from infra.local.leftovers import MARKER
@@ -65,7 +65,7 @@ class Pipeline:
 
     @property
     def store(self) -> OpenSearch:
-        return OpenSearch([self.endpoints.opensearch.url], timeout=self.endpoints.opensearch.timeout_s)
+        return store_of(self.endpoints.opensearch)
 
     def account(self) -> Account:
         """What became of every line so far."""

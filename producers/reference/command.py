@@ -1,7 +1,5 @@
 """`python -m producers reference`: catalogue and customer list out of an old export."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +11,11 @@ from producers.reference.derive import Reference, derive
 from producers.replay.export import read_export
 from producers.replay.mapping import load_mapping, shipped_names
 from runtime.errors import ConfigError
+from runtime.whole_file import write_whole
 
 CATALOGUE = "catalogue.ndjson"
 CUSTOMERS = "customers.ndjson"
+_MODE = 0o644  # reference data is read by other users' processes
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +52,8 @@ def publish(derived: Reference, folder: Path) -> Report:
     """Write both files into `folder`. Raises ConfigError where it cannot be written; the old ones stay then."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / CATALOGUE, to_ndjson(derived.products))
-        _replace(folder / CUSTOMERS, to_ndjson(derived.customers))
+        write_whole(folder / CATALOGUE, to_ndjson(derived.products), mode=_MODE)
+        write_whole(folder / CUSTOMERS, to_ndjson(derived.customers), mode=_MODE)
     except OSError as error:
         raise ConfigError(f"{error.filename or folder}: {error.strerror}") from error
     return Report(
@@ -65,21 +65,6 @@ def publish(derived: Reference, folder: Path) -> Report:
         never_priced=derived.never_priced,
         only_fractions=derived.only_fractions,
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all: readers see the old file or the new one."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        written = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            written.chmod(0o644)  # temporary files are private, reference data is read by other users' processes
-            written.replace(path)
-        except OSError:
-            written.unlink(missing_ok=True)
-            raise
 
 
 def _sentences(report: Report) -> str:

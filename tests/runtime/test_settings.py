@@ -6,7 +6,7 @@ import pytest
 from msgspec import Meta
 
 from runtime.errors import ConfigError
-from runtime.settings import Aws, describe, load, masked, setting
+from runtime.settings import Aws, Shop, describe, load, masked, setting
 
 pytestmark = pytest.mark.unit
 
@@ -109,3 +109,10 @@ def test_a_misspelt_variable_of_a_section_is_refused_and_other_sections_are_left
     environ = {"STOREPULSE_ANOTHER_X": "1", "STOREPULSE_TAIL_SPOL": "/x"}
     with pytest.raises(ConfigError, match=r"^STOREPULSE_TAIL_SPOL: .* has no setting 'spol'; it has poll_s"):
         load(Process, file=file, environ=environ)
+
+
+@pytest.mark.parametrize("name", ["Europe/Nowhere", "", "../../etc/passwd"])
+def test_a_time_zone_that_is_none_is_refused(name: str) -> None:
+    assert Shop(time_zone="Europe/London").zone().key == "Europe/London"
+    with pytest.raises(ConfigError, match="time_zone"):
+        Shop(time_zone=name).zone()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.reference import load_identity_key, load_skus, load_zone
+from consumers.reference import load_identity_key, load_skus
 from runtime.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -47,10 +47,3 @@ def test_a_short_or_missing_key_is_refused(tmp_path: Path) -> None:
         load_identity_key(key_file(tmp_path, b"short"))
     with pytest.raises(ConfigError, match="key_file"):
         load_identity_key("")
-
-
-@pytest.mark.parametrize("name", ["Europe/Nowhere", "", "../../etc/passwd"])
-def test_a_time_zone_that_is_none_is_refused(name: str) -> None:
-    assert load_zone("Europe/London").key == "Europe/London"
-    with pytest.raises(ConfigError, match="time_zone"):
-        load_zone(name)

@@ -6,10 +6,10 @@ import pytest
 
 from dashboards.board import serve as serving
 from dashboards.board.serve import serve, storefront
-from dashboards.board.settings import Board, BoardSettings, Reference
+from dashboards.board.settings import Board, BoardSettings
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
-from runtime.settings import Shop
+from runtime.settings import Reference, Shop
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.home import Home, write_whole
+from infra.local.home import Home
 from infra.local.settings import Local
 from runtime.errors import ConfigError
 
@@ -50,14 +50,3 @@ def test_clear_keeps_downloads_and_what_is_not_ours(tmp_path: Path) -> None:
     home.clear()
 
     assert {path.name for path in tmp_path.iterdir()} == {"downloads", "diary.txt"}
-
-
-def test_a_file_is_replaced_whole_and_is_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    write_whole(path, b"new")
-
-    assert path.read_text() == "new"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [path]
