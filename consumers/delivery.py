@@ -101,8 +101,11 @@ class Source(Protocol):
 class Path(Protocol):
     """One shard's way from records to durable effects. One caller at a time; shards share nothing but clients."""
 
-    def resume(self) -> Position | None:
-        """Where to read on *after*, if this path knows better than the lease (cold: the end of its manifest chain)."""
+    def resume(self, checkpoint: Position | None) -> Position | None:
+        """Where to read on *after*, if this path knows better than the lease (cold: the end of its manifest chain).
+
+        `checkpoint` is the lease's: never ahead of what the path called durable, so a good place to look from.
+        """
         ...
 
     def accept(self, batch: Batch) -> Position | None:
@@ -110,6 +113,13 @@ class Path(Protocol):
 
         The position may trail the batch. Raises Backpressure(wait_s): the same batch again. Any other error stops
         the shard; nothing was promised.
+        """
+        ...
+
+    def tick(self) -> Position | None:
+        """Called at least once a poll while there is nothing to accept: time may end what is open.
+
+        Returns and raises what `accept` does; after Backpressure it is called again.
         """
         ...
 

@@ -22,7 +22,7 @@ class LivePath:
         self._clock = clock
         self._durable: Position | None = None
 
-    def resume(self) -> Position | None:
+    def resume(self, checkpoint: Position | None) -> Position | None:
         """The lease knows: nothing is kept here that the store has not acknowledged."""
         return None
 
@@ -34,6 +34,10 @@ class LivePath:
             self._write_letters(refused, rows, batch)
         self._durable = batch.end
         self._count(batch, rows, refused)
+        return self._durable
+
+    def tick(self) -> Position | None:
+        """Nothing is ever pending."""
         return self._durable
 
     def settle(self) -> Position | None:

@@ -65,4 +65,4 @@ class PathConformance:
         assert sorted(effects.identities()) == ["e-1", "e-2"]
 
     def test_nothing_accepted_means_nothing_promised(self, effects: Effects) -> None:
-        assert effects.path.settle() in (None, effects.path.resume())
+        assert effects.path.settle() in (None, effects.path.resume(None))

@@ -67,6 +67,7 @@ class LetterRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     detail: Annotated[str | None, Kept] = None  # where in the event; never a value of it
     event_type: str
     order_id: str | None = None
+    read_on: dt.date  # UTC day on which the agent read the line
     arrived_at: dt.datetime
     shard_id: Annotated[str, Kept]
     sequence: Annotated[str, Kept]
@@ -77,7 +78,78 @@ class LetterRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
 class DuplicateRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A second line with a known identity: the shop emitted twice. Keeps the account exact."""
 
-    event_id: str
+    event_id: str  # a letter's id where a refused event came twice
     conflict: bool  # the content differs from the first one's
     arrived_at: dt.datetime
     origin: Origin | None = None
+
+
+class OrderLineRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One line of an accepted order as lake and warehouse hold it, with what it is grouped by. Amounts: minor units."""
+
+    event_id: str
+    event_date: dt.date  # of its order, in the shop's time zone
+    event_time: dt.datetime
+    content_hash: str  # of its order: tells the lines of conflicting orders apart
+    line_number: int  # from 1
+    kind: str
+    channel: str
+    region: str | None = None
+    currency: str
+    sku: str
+    quantity: int
+    unit_price: int
+    discount: int
+    units: int  # quantity, negative for a return
+    amount: int  # quantity x unit_price - discount, negative for a return
+
+
+class HeartbeatRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What an agent says of one file: the stream has acknowledged so much of it. Cumulative from the file's start."""
+
+    file_id: str
+    kind: str  # of the file's lines: order, access
+    path: str  # host/path, for people
+    end_offset: int  # every line that begins before it is acknowledged
+    lines: int
+    bytes: int  # of the lines, newlines not counted: end_offset = bytes + lines unless lines were skipped
+    crc_sum: int  # sum of the lines' crc32; exact in a double up to 2 million lines
+    file_size: int  # bytes in the file when this was sent
+    final: bool  # the agent expects no more lines: gone, drained, or quiet for long
+    read_at: dt.datetime
+    arrived_at: dt.datetime  # at the stream
+    arrived_on: dt.date  # its UTC day
+
+
+class ConflictRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A second order with a known identity and other content: refused, the first one counts."""
+
+    event_id: str
+    event_date: dt.date
+    kept_content_hash: str
+    content_hash: str
+    currency: str
+    revenue: int  # that was not counted
+    arrived_at: dt.datetime
+    origin: Origin | None = None
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One manifest that the warehouse has taken. A shard's rows form the same chain as its manifests."""
+
+    application: str
+    shard_id: str
+    previous: str  # last sequence of the manifest before, in 64 digits
+    last: str  # last sequence of this one, in 64 digits
+    manifest: str  # its key
+    records: int
+    orders: int  # rows loaded
+    lines: int
+    letters: int
+    duplicates: int
+    conflicts: int
+    heartbeats: int
+    redelivered: int  # rows whose very line was there already
+    first_arrived_at: dt.datetime
+    last_arrived_at: dt.datetime
+    committed_at: dt.datetime

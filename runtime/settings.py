@@ -61,6 +61,29 @@ class OpenSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lake:
+    """Where history lies in S3, and the catalogue of its tables."""
+
+    bucket: str = setting("storepulse-lake", "rows and manifests; names are global on AWS, choose your own")
+    restricted_bucket: str = setting("storepulse-restricted", "originals: raw records and dead letters, 30 days")
+    database: str = setting("storepulse", "Glue database of the Iceberg tables")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warehouse:
+    """How to reach Redshift."""
+
+    host: str = setting("127.0.0.1", "address of the cluster or workgroup")
+    port: int = setting(5439, "its port")
+    database: str = setting("storepulse", "database of the tables")
+    user: str = setting("storepulse", "owner of the tables")
+    password: str = setting("", "goes with user", secret=True)
+    iam_role: str = setting("", "ARN of the role by which COPY reads the lake; empty: the cluster's default role")
+    tls: bool = setting(True, "encrypted; only a local stack does without")
+    timeout_s: Seconds = setting(60.0, "longest wait for a connection", unit="s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     """What is true of the shop everywhere."""
 

@@ -43,7 +43,8 @@ class FakeSource:
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         shards = [Shard(stream=self._stream, shard_id=shard_id) for shard_id in self._records]
         paths = {shard.shard_id: (shard, open_path(shard)) for shard in shards}
-        taken = {shard_id: path.resume() or self.checkpoints.get(shard_id) for shard_id, (_, path) in paths.items()}
+        known = self.checkpoints.get
+        taken = {shard_id: path.resume(known(shard_id)) or known(shard_id) for shard_id, (_, path) in paths.items()}
         while paths and not stop.is_set():
             idle = True
             for shard_id, (shard, path) in list(paths.items()):
@@ -103,8 +104,11 @@ class ScriptedPath:
         """Data of the records taken, in order."""
         return [record.data for record in self.taken]
 
-    def resume(self) -> Position | None:
+    def resume(self, checkpoint: Position | None) -> Position | None:
         return self._resume
+
+    def tick(self) -> Position | None:
+        return self._durable()
 
     def accept(self, batch: Batch) -> Position | None:
         self.log.append("accept " + b",".join(record.data for record in batch.records).decode())
@@ -115,6 +119,9 @@ class ScriptedPath:
             self.taken.extend(batch.records)
         finally:
             self._on_offer()
+        return self._durable()
+
+    def _durable(self) -> Position | None:
         durable = len(self.taken) - self._trails
         return self.taken[durable - 1].position if durable > 0 else None
 

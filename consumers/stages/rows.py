@@ -128,6 +128,7 @@ def letter_row(
     stamp: Stamp | None,
 ) -> Row:
     """The row of a refused event: reasons, where it came from, its ids; nothing else of its content."""
+    read_on = _read_on(stamp, arrival)
     letter = LetterRow(
         letter_id=letter_id,
         reason=faults[0].reason.value,
@@ -135,6 +136,7 @@ def letter_row(
         detail="; ".join(_detail_of(fault) for fault in faults if fault.at) or None,
         event_type=event_type,
         order_id=order_id[:_LONGEST_NAME] if order_id else None,
+        read_on=read_on,
         arrived_at=arrival.at,
         shard_id=arrival.shard_id,
         sequence=str(arrival.position.sequence),
@@ -142,7 +144,7 @@ def letter_row(
         origin=_origin_of(stamp),
     )
     return Row(
-        index=_daily("letters", _read_on(stamp, arrival)),
+        index=_daily("letters", read_on),
         row_id=letter_id,
         document=_encode(letter),
         origin=None if stamp is None else (stamp.f, stamp.o),

@@ -103,8 +103,9 @@ class ShardReader:
 
     def _read(self) -> None:
         if self._start is None:
-            resume = self._path.resume()
-            self._start = self._tenure.lease.checkpoint if resume is None else Checkpoint.at(resume)
+            known = self._tenure.lease.checkpoint
+            resume = self._path.resume(known.position)
+            self._start = known if resume is None else Checkpoint.at(resume)
         self._next_read_s = self._clock.monotonic() + self._settings.poll_s
         try:
             self._iterator = self._iterator or self._new_iterator(self._start)
@@ -158,6 +159,9 @@ class ShardReader:
             self._note(self._path.accept(self._batch))
             self.taken = self._batch.end
             self._batch = None
+            self._writing.over()
+        elif self._ended is None:
+            self._note(self._path.tick())
             self._writing.over()
         if self._ended is not None:
             self._end(self._ended)

@@ -25,7 +25,7 @@ class FilePath:
         self._out = out
         self._durable: Position | None = None
 
-    def resume(self) -> Position | None:
+    def resume(self, checkpoint: Position | None) -> Position | None:
         return None
 
     def accept(self, batch: Batch) -> Position | None:
@@ -34,6 +34,9 @@ class FilePath:
         self._out.write("".join(lines))
         self._out.flush()
         self._durable = batch.end
+        return self._durable
+
+    def tick(self) -> Position | None:
         return self._durable
 
     def settle(self) -> Position | None:
