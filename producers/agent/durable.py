@@ -1,14 +1,10 @@
 """Files that are whole or not there, also after a power cut."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-Effect = Callable[[str], None]  # called with an effect's name just before it; tests record it, or end the world there
-
-
-def no_effect(_: str) -> None:
-    """What production passes: nobody watches."""
+from runtime.effects import Effect
 
 
 def replace(path: Path, content: Iterable[bytes], effect: Effect, name: str) -> None:

@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from producers.agent.durable import Effect, no_effect, replace, sync_folder
+from producers.agent.durable import replace, sync_folder
 from producers.agent.files import FileKey, FileRecord
 from producers.agent.pack import Packed
+from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
 
 STATE_FILE = "state.json"

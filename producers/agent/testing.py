@@ -12,11 +12,11 @@ import msgspec
 
 from contract.stamp import Stamp
 from producers.agent.agent import Agent
-from producers.agent.durable import Effect, no_effect
 from producers.agent.pack import Packed
 from producers.agent.put import MAX_BYTES, MAX_ENTRIES, Sender, Stream
 from producers.agent.spool import Host, Spool
 from producers.agent.state import State
+from runtime.effects import Effect, no_effect
 from runtime.outage import Outage
 from runtime.testing import ManualClock
 
