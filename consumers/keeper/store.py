@@ -17,7 +17,7 @@ class Discrepancy(Exception):
 
 
 class HistoryStore(Protocol):
-    """Takes manifests, once each, whoever offers them. Any method may raise Outage: whether it took effect is unknown."""
+    """Takes manifests, once each, whoever offers them. After an Outage, which any method may raise, ask `taken`."""
 
     @property
     def name(self) -> str:
