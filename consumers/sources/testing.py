@@ -110,6 +110,10 @@ class ScriptedPath:
     def tick(self) -> Position | None:
         return self._durable()
 
+    def settle_at_the_next_tick(self) -> None:
+        """As a span that time has ended."""
+        self._trails = 0
+
     def accept(self, batch: Batch) -> Position | None:
         self.log.append("accept " + b",".join(record.data for record in batch.records).decode())
         errors = [errors for record in batch.records if (errors := self._trouble.get(record.data))]

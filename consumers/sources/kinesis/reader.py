@@ -54,6 +54,7 @@ class ShardReader:
         self._writing = Trouble(f"the path of {shard.shard_id}", clock)
         self.taken: Position | None = None  # last record that the path accepted
         self.millis_behind: int | None = None  # of the last answer
+        self.strays = 0  # records read that were packed for another shard; delivered all the same
 
     @property
     def durable(self) -> Position | None:
@@ -113,12 +114,13 @@ class ShardReader:
             self._meet(gap)
             self._ended = ()
             return
-        answer = self._stream.read(self._iterator)
+        answer = self._stream.read(self._iterator, self._tenure.lease.hash_range)
         self._reading.over()
         self._attempts = 0
         records = self._new_records(answer.records)
         self._iterator = answer.next_iterator
         self.millis_behind = answer.millis_behind
+        self.strays += answer.strays
         if records:
             self._batch = Batch(shard=self._shard, records=records)
         if answer.next_iterator is None and answer.children:

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import msgspec
 from botocore.exceptions import ClientError
 
-from consumers.delivery import Position, Record, Trimmed
+from consumers.delivery import Record, Trimmed
+from consumers.sources.kinesis.aggregates import HashRange, Opener
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.aws_errors import code_of, naming_outages, one_line
 from runtime.errors import ConfigError
@@ -45,6 +46,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     next_iterator: str | None  # None: the shard is closed and read to its end
     millis_behind: int  # between the answer and the head of the stream
     children: tuple[ShardInfo, ...] = ()  # with the end of a shard only
+    strays: int = 0  # of `records`: from aggregates that were packed for another shard
 
 
 class Stream(Protocol):
@@ -61,8 +63,8 @@ class Stream(Protocol):
         """An iterator AT `start`: a number's own record comes first. Raises Trimmed, Throttled."""
         ...
 
-    def read(self, iterator: str) -> Answer:
-        """Raises IteratorExpired, Throttled."""
+    def read(self, iterator: str, hash_range: HashRange | None) -> Answer:
+        """User records, aggregates opened; `hash_range` is the shard's. Raises IteratorExpired, Throttled."""
         ...
 
 
@@ -119,7 +121,7 @@ class KinesisStream:
                 raise
         return str(answer["ShardIterator"])
 
-    def read(self, iterator: str) -> Answer:
+    def read(self, iterator: str, hash_range: HashRange | None) -> Answer:
         with naming_outages():
             try:
                 answer = self._kinesis.get_records(ShardIterator=iterator, Limit=RECORDS_PER_READ)
@@ -131,7 +133,7 @@ class KinesisStream:
                     raise Throttled(str(error)) from error
                 raise
         try:
-            return decode_answer(answer["Body"])
+            return decode_answer(answer["Body"], hash_range)
         except msgspec.MsgspecError as error:
             raise Outage("an answer to GetRecords that is none of Kinesis's") from error
 
@@ -152,17 +154,20 @@ class _WireAnswer(msgspec.Struct, rename="pascal"):
 _decoder = msgspec.json.Decoder(_WireAnswer, strict=False)  # not strict: numbers are taken as times
 
 
-def decode_answer(body: bytes) -> Answer:
+def decode_answer(body: bytes, hash_range: HashRange | None) -> Answer:
     """From the JSON of a GetRecords response. Raises msgspec.MsgspecError where it is none."""
     wire = _decoder.decode(body)
+    opener = Opener(hash_range)
     return Answer(
         records=[
-            Record(Position(int(record.sequence_number)), record.approximate_arrival_timestamp, record.data)
+            user
             for record in wire.records
+            for user in opener.records(int(record.sequence_number), record.approximate_arrival_timestamp, record.data)
         ],
         next_iterator=wire.next_shard_iterator,
         millis_behind=wire.millis_behind_latest,
         children=tuple(_child(child) for child in wire.child_shards),
+        strays=opener.strays,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.delivery import LeaseLost, Position, Record, Trimmed
+from consumers.sources.kinesis.aggregates import HashRange
 from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.stream import Answer, ShardInfo
@@ -202,7 +203,7 @@ class ScriptedStream:
 
     def __init__(self, shards: Iterable[ShardInfo], *, page: int = 100) -> None:
         self._shards = {shard.shard_id: shard for shard in shards}
-        self._records: dict[str, list[Record]] = {shard_id: [] for shard_id in self._shards}
+        self._records: dict[str, list[list[Record]]] = {shard_id: [] for shard_id in self._shards}
         self._trimmed: dict[str, int] = {}
         self._page = page
         self.children: Mapping[str, tuple[ShardInfo, ...]] = {}  # by closed parent
@@ -212,7 +213,14 @@ class ScriptedStream:
     def put(self, shard_id: str, *payloads: bytes) -> None:
         records = self._records[shard_id]
         for payload in payloads:
-            records.append(Record(Position(len(records) + 1), ARRIVED_AT, payload))
+            records.append([Record(Position(len(records) + 1), ARRIVED_AT, payload)])
+
+    def put_aggregate(self, shard_id: str, *payloads: bytes) -> None:
+        """One stream record with so many user records."""
+        number = len(self._records[shard_id]) + 1
+        self._records[shard_id].append(
+            [Record(Position(number, sub), ARRIVED_AT, payload) for sub, payload in enumerate(payloads)]
+        )
 
     def trim(self, shard_id: str, through: int) -> None:
         """Forget the records up to this sequence number."""
@@ -234,7 +242,7 @@ class ScriptedStream:
         latest = len(self._records[shard_id]) + 1
         return f"{shard_id}:{position.sequence if position else latest if start == LATEST else 1}"
 
-    def read(self, iterator: str) -> Answer:
+    def read(self, iterator: str, hash_range: HashRange | None = None) -> Answer:
         self.calls.append(f"read {iterator}")
         if self.trouble:
             raise self.trouble.popleft()
@@ -245,7 +253,7 @@ class ScriptedStream:
         end = start + len(records)
         children = self.children.get(shard_id, ()) if end == len(held) else ()
         return Answer(
-            records=records,
+            records=[user for record in records for user in record],
             next_iterator=None if children else f"{shard_id}:{end + 1}",
             millis_behind=len(held) - end,
             children=children,

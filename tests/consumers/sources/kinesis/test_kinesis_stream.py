@@ -40,7 +40,7 @@ def test_the_shards_of_a_new_stream_are_open_and_cover_all_hash_keys(stream: Kin
 def test_an_iterator_at_a_record_brings_that_record_first(kinesis: Any, stream: KinesisStream) -> None:
     positions = put(kinesis, stream, b"1", b"2", b"3")
     (shard,) = stream.shards()
-    answer = stream.read(stream.iterator(shard.shard_id, Checkpoint.at(positions[1])))
+    answer = stream.read(stream.iterator(shard.shard_id, Checkpoint.at(positions[1])), None)
     assert [(record.position, record.data) for record in answer.records] == list(
         zip(positions[1:], [b"2", b"3"], strict=True)
     )
@@ -51,8 +51,8 @@ def test_an_iterator_at_a_record_brings_that_record_first(kinesis: Any, stream: 
 def test_the_sentinels_stand_before_the_first_and_after_the_last_record(kinesis: Any, stream: KinesisStream) -> None:
     put(kinesis, stream, b"1")
     (shard,) = stream.shards()
-    assert len(stream.read(stream.iterator(shard.shard_id, TRIM_HORIZON)).records) == 1
-    assert stream.read(stream.iterator(shard.shard_id, LATEST)).records == []
+    assert len(stream.read(stream.iterator(shard.shard_id, TRIM_HORIZON), None).records) == 1
+    assert stream.read(stream.iterator(shard.shard_id, LATEST), None).records == []
 
 
 def test_reading_a_shard_more_than_five_times_a_second_is_throttled(stream: KinesisStream) -> None:
@@ -60,7 +60,7 @@ def test_reading_a_shard_more_than_five_times_a_second_is_throttled(stream: Kine
     iterator = stream.iterator(shard.shard_id, TRIM_HORIZON)
     with pytest.raises(Throttled):
         for _ in range(20):
-            stream.read(iterator)
+            stream.read(iterator, None)
 
 
 def test_a_record_that_the_shard_never_had_is_a_gap(stream: KinesisStream) -> None:

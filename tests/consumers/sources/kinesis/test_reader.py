@@ -400,3 +400,28 @@ def test_every_crash_point_leaves_a_checkpoint_that_loses_nothing() -> None:
         expected = [b"%d" % number for number in range(20)]
         assert deliver(lambda world, reader: None, steps) == expected
         assert deliver(lambda world, reader: reader.finish(), steps) == expected
+
+
+def test_reading_resumes_inside_an_aggregate() -> None:
+    """The checkpoint stands in the middle of record 1: its first part is dropped, the rest is not lost."""
+    world = World()
+    world.stream.put_aggregate(SHARD, b"1a", b"1b", b"1c")
+    world.stream.put(SHARD, b"2")
+    world.table.checkpoint(world.lease(), Checkpoint.at(Position(1, 1)))
+    path = ScriptedPath()
+    reader = world.reader(path)
+    reader.step()
+    assert path.payloads == [b"1c", b"2"]
+    assert reader.durable == Position(2)
+
+
+def test_a_path_without_news_is_given_the_time() -> None:
+    world = World()
+    world.stream.put(SHARD, b"1")
+    path = ScriptedPath(trails=1)
+    reader = world.reader(path)
+    world.steps(reader, 2)
+    assert reader.durable is None
+    path.settle_at_the_next_tick()
+    world.steps(reader, 1)
+    assert reader.durable == Position(1)

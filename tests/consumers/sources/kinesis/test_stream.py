@@ -32,7 +32,7 @@ def test_records_keep_number_time_and_bytes(records: list[tuple[int, int, bytes]
         "NextShardIterator": "next",
         "MillisBehindLatest": 1500,
     }
-    answer = decode_answer(json.dumps(body).encode())
+    answer = decode_answer(json.dumps(body).encode(), None)
     assert [(record.position, record.data) for record in answer.records] == [
         (Position(number), data) for number, _, data in records
     ]
@@ -43,7 +43,7 @@ def test_records_keep_number_time_and_bytes(records: list[tuple[int, int, bytes]
 
 def test_times_are_aware_utc() -> None:
     record = {"SequenceNumber": "1", "ApproximateArrivalTimestamp": 1795766400.123, "Data": ""}
-    (read,) = decode_answer(json.dumps({"Records": [record]}).encode()).records
+    (read,) = decode_answer(json.dumps({"Records": [record]}).encode(), None).records
     assert read.arrived_at == datetime(2026, 11, 27, 8, 0, 0, 123000, tzinfo=UTC)
 
 
@@ -53,7 +53,7 @@ def test_the_end_of_a_shard_names_its_children() -> None:
         "ParentShards": ["shardId-000000000000"],
         "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "7"},
     }
-    answer = decode_answer(json.dumps({"Records": [], "MillisBehindLatest": 0, "ChildShards": [child]}).encode())
+    answer = decode_answer(json.dumps({"Records": [], "MillisBehindLatest": 0, "ChildShards": [child]}).encode(), None)
     assert answer.next_iterator is None
     assert answer.children == (
         ShardInfo(shard_id="shardId-000000000001", parents=frozenset({"shardId-000000000000"}), hash_range=(0, 7)),
@@ -72,5 +72,5 @@ class Gateway:
 
 def test_an_answer_that_is_not_kinesiss_is_an_outage_and_is_not_quoted() -> None:
     with pytest.raises(Outage, match="none of Kinesis") as raised:
-        KinesisStream(Gateway(), "orders").read("iterator")
+        KinesisStream(Gateway(), "orders").read("iterator", None)
     assert "C-1" not in str(raised.value)
