@@ -7,10 +7,12 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 from pathlib import Path
 
 import click
+import trustme
 import uvloop
 
 from infra.local.kinesis.bodies import BodyBudget
@@ -36,9 +38,10 @@ _FAREWELL_S = 2.0  # answers that a client does not take in this time after SIGT
     help="Folder of the streams; made if absent.",
 )
 @click.option("--no-limits", is_flag=True, help="Do not throttle: no shard and account rates.")
+@click.option("--tls", is_flag=True, help="HTTPS under a certificate of its own, which no client knows.")
 @click.option("--region", default="eu-west-2", show_default=True, help="Region in the ARNs.")
 @click.option("--account-id", default="000000000000", show_default=True, help="Account in the ARNs, 12 digits.")
-def main(port: int, data: Path, no_limits: bool, region: str, account_id: str) -> None:
+def main(port: int, data: Path, no_limits: bool, tls: bool, region: str, account_id: str) -> None:
     """A local Kinesis Data Streams on 127.0.0.1. Any credentials will do.
 
     Prints its address when it answers; GET /health says so too. Exit code 2: it could not start, and the line says why.
@@ -56,17 +59,17 @@ def main(port: int, data: Path, no_limits: bool, region: str, account_id: str) -
         click.echo(f"error: {error}", err=True)
         sys.exit(_EXIT_START)
     service = Service(streams=streams, clock=clock, region=region, account_id=account_id, limits=not no_limits)
-    uvloop.run(_serve(Api(service), sock, data))
+    uvloop.run(_serve(Api(service), sock, data, _certified() if tls else None))
 
 
-async def _serve(api: Api, sock: socket.socket, data: Path) -> None:
+async def _serve(api: Api, sock: socket.socket, data: Path, tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     budget, connections = BodyBudget(), set[Connection]()
-    server = await loop.create_server(lambda: Connection(api, budget, connections), sock=sock)
-    click.echo(f"kinesis on http://{_HOST}:{sock.getsockname()[1]}, data in {data}")
+    server = await loop.create_server(lambda: Connection(api, budget, connections), sock=sock, ssl=tls)
+    click.echo(f"kinesis on http{'s' if tls else ''}://{_HOST}:{sock.getsockname()[1]}, data in {data}")
     await stop.wait()
     server.close()
     for connection in list(connections):
@@ -74,6 +77,13 @@ async def _serve(api: Api, sock: socket.socket, data: Path) -> None:
     deadline = loop.time() + _FAREWELL_S
     while connections and loop.time() < deadline:
         await asyncio.sleep(0.01)
+
+
+def _certified() -> ssl.SSLContext:
+    """A certificate for this start alone; its key is on disk for as long as it takes to load it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(_HOST, "localhost").configure_cert(context)
+    return context
 
 
 def _listen(port: int) -> socket.socket:

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from infra.local.kinesis import control, puts, reads
+from infra.local.kinesis import control, puts, reads, resharding
 from infra.local.kinesis import requests as asked
 from infra.local.kinesis.errors import limit_exceeded, unknown_operation
+from infra.local.kinesis.faults import Faults
 from infra.local.kinesis.limits import Window
 from infra.local.kinesis.service import Answer, Service
 
@@ -31,8 +32,10 @@ OPERATIONS = {
     "GetShardIterator": Operation(asked.decoder(asked.GetShardIterator), reads.get_shard_iterator),
     "ListShards": Operation(asked.decoder(asked.ListShards), control.list_shards, 1000),
     "ListStreams": Operation(asked.decoder(asked.ListStreams), control.list_streams, 5),
+    "MergeShards": Operation(asked.decoder(asked.MergeShards), resharding.merge_shards, 5),
     "PutRecord": Operation(asked.decoder(asked.PutRecord), puts.put_record),
     "PutRecords": Operation(asked.decoder(asked.PutRecords), puts.put_records),
+    "SplitShard": Operation(asked.decoder(asked.SplitShard), resharding.split_shard, 5),
 }
 
 
@@ -42,6 +45,10 @@ class Api:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._rates = {name: Window(operation.rate) for name, operation in OPERATIONS.items() if operation.rate}
+
+    @property
+    def faults(self) -> Faults:
+        return self._service.faults
 
     def answer(self, target: str, body: bytes | bytearray) -> Answer:
         """The answer to a body under an `X-Amz-Target`. Raises KinesisError."""

@@ -25,10 +25,10 @@ class ServerProcess:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT, preexec_fn=before_start)
         assert self._process.stdout
         said = self._process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", said)
+        found = re.search(r"(https?)://127\.0\.0\.1:(\d+)", said)
         if not found:
             raise RuntimeError(f"the server ended with {self._process.wait()} {said!r}")
-        self.port = int(found[1])
+        self._scheme, self.port = found[1], int(found[2])
 
     def __enter__(self) -> "ServerProcess":
         return self
@@ -45,7 +45,7 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it by a signal; the exit code. Raises subprocess.TimeoutExpired (and kills) if it takes too long."""

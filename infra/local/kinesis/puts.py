@@ -94,7 +94,7 @@ def _store(
     answers: list[Stored | Failed] = []
     failed = 0
     for record, payload, size, shard in zip(records, payloads, sizes, shards, strict=True):
-        if limited and not shard.limits.admit(size, now_s):
+        if service.faults.refuses_entry() or (limited and not shard.limits.admit(size, now_s)):
             message = service.throttle_message(shard.shard_id, stream)
             answers.append(Failed("ProvisionedThroughputExceededException", message))
             failed += 1

@@ -1,16 +1,19 @@
 """GetShardIterator and GetRecords."""
 
+import msgspec
+
 from infra.local.kinesis import requests as asked
 from infra.local.kinesis import tokens
 from infra.local.kinesis.errors import invalid, not_found, throttled
 from infra.local.kinesis.log import FRAME, SEPARATOR
 from infra.local.kinesis.service import Answer, Service, Slice
-from infra.local.kinesis.shards import Shard
+from infra.local.kinesis.shards import Shard, child
 from infra.local.kinesis.streams import Stream
 
 # An answer holds at most 10 MiB (API reference, GetRecords). Counted here as the base64 of 10 MiB with the frames of
 # the records inside it: never more, and less by what the frames take.
 MOST_ANSWER_BYTES = (10 << 20) * 4 // 3
+_encode = msgspec.json.Encoder().encode
 
 
 def get_shard_iterator(service: Service, request: asked.GetShardIterator) -> bytes:
@@ -40,13 +43,20 @@ def get_records(service: Service, request: asked.GetRecords) -> Answer:
     page = shard.log.page(token.offset, request.Limit, MOST_ANSWER_BYTES)
     limits.reads.take(1, now_s)
     limits.bytes_out.take((page.end - page.start - page.records * FRAME) * 3 // 4, now_s)
-    head = b'{"MillisBehindLatest":%d,"NextShardIterator":"%b","Records":[' % (
+    head = b'{"MillisBehindLatest":%d,%b"Records":[' % (
         _behind_ms(service, shard, page.end),
-        _token(service, stream, shard, page.end),
+        _onwards(service, stream, shard, page.end),
     )
     if not page.records:
         return head + b"]}"
     return Slice(head, shard.log, page.start, page.end - len(SEPARATOR), b"]}")
+
+
+def _onwards(service: Service, stream: Stream, shard: Shard, offset: int) -> bytes:
+    """Where to read on: the next iterator, or the children of a closed shard that is read to its end."""
+    if shard.info.closed_ms is None or offset < shard.log.size:
+        return b'"NextShardIterator":"%b",' % _token(service, stream, shard, offset)
+    return b'"ChildShards":%b,' % _encode([child(info) for info in stream.children(shard.shard_id)])
 
 
 def _behind_ms(service: Service, shard: Shard, offset: int) -> int:

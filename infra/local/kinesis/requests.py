@@ -60,6 +60,16 @@ class ListStreams(Request, frozen=True):
     NextToken: TokenText | None = None
 
 
+class SplitShard(Named, frozen=True, kw_only=True):
+    ShardToSplit: NameText
+    NewStartingHashKey: HashText
+
+
+class MergeShards(Named, frozen=True, kw_only=True):
+    ShardToMerge: NameText
+    AdjacentShardToMerge: NameText
+
+
 class Filter(Request, frozen=True):
     Type: Literal[
         "AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"

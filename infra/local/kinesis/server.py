@@ -6,6 +6,8 @@ and a large answer is read from disk as the client takes it. So memory does not 
 
 import asyncio
 import logging
+import socket
+import struct
 import traceback
 import uuid
 from collections import deque
@@ -16,7 +18,8 @@ import msgspec
 
 from infra.local.kinesis.bodies import FREE_BYTES, MOST_BODY_BYTES, BodyBudget, Grant
 from infra.local.kinesis.errors import KinesisError, internal
-from infra.local.kinesis.operations import Api
+from infra.local.kinesis.faults import raised_by
+from infra.local.kinesis.operations import TARGET, Api
 from infra.local.kinesis.service import Answer, Slice
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._calls: deque[Call] = deque()
         self._sending: tuple[Slice, int] | None = None  # what is left of an answer: from which byte of its log
         self._paused = False  # the client is slow to take what is written
+        self._delayed: tuple[asyncio.TimerHandle, int, Answer] | None = None  # an answer held back by a fault
         self._closing = False  # nothing more is read, and the connection closes when all is answered
         self._refusal: KinesisError | None = None
         self._head_bytes = 0
@@ -69,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._drop_calls()
         self._sending = None
+        if self._delayed:
+            self._delayed[0].cancel()
         if self._grant:
             self._grant.release()
         self._stop_timeout()
@@ -177,7 +183,7 @@ class Connection(asyncio.Protocol):
 
     def _proceed(self) -> None:
         """Go on with the answer on its way, then with the requests that wait, as far as the client takes it."""
-        while not self._paused:
+        while not self._paused and not self._delayed:
             if self._sending:
                 self._send_more(*self._sending)
             elif self._calls:
@@ -186,7 +192,7 @@ class Connection(asyncio.Protocol):
                 break
         if self._transport.is_closing():
             return
-        if self._paused or self._sending or self._calls:
+        if self._paused or self._delayed or self._sending or self._calls:
             self._transport.pause_reading()
         else:
             self._rest()
@@ -209,12 +215,44 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _answer(self, call: Call) -> None:
-        status, answer = self._ask(call)
+        operation = call.target.removeprefix(TARGET)
+        fault = self._api.faults.met_by(operation) if call.method == b"POST" else None
+        if fault and fault.fault == "reset":
+            self._reset_connection(call)
+            return
+        refused = raised_by(fault, operation) if fault else None
+        status, answer = (refused.status, _error_body(refused)) if refused else self._ask(call)
+        if fault and fault.fault == "drop_answer":
+            self._reset_connection(call)
+            return
         if call.grant:
             call.grant.release()
         if not call.keep_alive:
             self._closing = True
             self._drop_calls()
+        if fault and fault.fault == "delay":
+            timer = asyncio.get_running_loop().call_later(fault.delay_s, self._end_delay)
+            self._delayed = timer, status, answer
+        else:
+            self._send(status, answer)
+
+    def _end_delay(self) -> None:
+        if self._delayed:
+            _, status, answer = self._delayed
+            self._delayed = None
+            self._send(status, answer)
+            self._proceed()
+
+    def _reset_connection(self, call: Call) -> None:
+        if call.grant:
+            call.grant.release()
+        self._drop_calls()
+        # Linger 0: the client sees a reset, as from a host that went away.
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def _send(self, status: int, answer: Answer) -> None:
         if isinstance(answer, Slice):
             self._transport.write(_head(status, answer.length, close=self._closing) + answer.head)
             self._sending = answer, answer.start
@@ -223,8 +261,12 @@ class Connection(asyncio.Protocol):
 
     def _ask(self, call: Call) -> tuple[int, Answer]:
         if call.method == b"GET":
-            return (200, b'{"status":"ok"}') if call.path == b"/health" else (404, b"{}")
+            pages = {b"/health": b'{"status":"ok"}', b"/faults": self._api.faults.described}
+            return (200, pages[call.path]) if call.path in pages else (404, b"{}")
         try:
+            if call.method == b"PUT" and call.path == b"/faults":
+                self._api.faults.replace(call.body)
+                return 200, self._api.faults.described
             return 200, self._api.answer(call.target, call.body)
         except KinesisError as error:
             return error.status, _error_body(error)

@@ -1,10 +1,11 @@
 """What every operation works on: the streams, the clock, and who the server says it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from infra.local.kinesis.clock import Clock
 from infra.local.kinesis.errors import invalid, not_found
+from infra.local.kinesis.faults import Faults
 from infra.local.kinesis.log import ShardLog
 from infra.local.kinesis.requests import Named
 from infra.local.kinesis.streams import Stream, Streams
@@ -36,6 +37,7 @@ class Service:
     region: str
     account_id: str
     limits: bool
+    faults: Faults = field(default_factory=Faults)
 
     def arn(self, name: str) -> str:
         return f"arn:aws:kinesis:{self.region}:{self.account_id}:stream/{name}"

@@ -29,6 +29,11 @@ class ShardInfo(msgspec.Struct, frozen=True, kw_only=True):
         return f"shardId-{self.number:012d}"
 
     @property
+    def hash_range(self) -> tuple[int, int]:
+        """First and last hash key."""
+        return int(self.starting_hash_key), int(self.ending_hash_key)
+
+    @property
     def sequence_prefix(self) -> str:
         return sequence.prefix(self.opened_ms, self.number)
 
@@ -97,6 +102,15 @@ def described(info: ShardInfo) -> dict[str, object]:
     if info.adjacent_parent is not None:
         shard["AdjacentParentShardId"] = info.adjacent_parent
     return shard
+
+
+def child(info: ShardInfo) -> dict[str, object]:
+    """A shard as the last GetRecords of its parent names it (API reference, ChildShard)."""
+    return {
+        "ShardId": info.shard_id,
+        "ParentShards": [parent for parent in (info.parent, info.adjacent_parent) if parent is not None],
+        "HashKeyRange": {"StartingHashKey": info.starting_hash_key, "EndingHashKey": info.ending_hash_key},
+    }
 
 
 def selected(shards: Sequence[ShardInfo], kind: str, *, since_ms: int, after: str | None) -> list[ShardInfo]:

@@ -40,6 +40,9 @@ class Stream:
         self.info = info
         self.folder = folder
         self.shards = {shard.shard_id: Shard(shard, folder, now_ms, limits=limits) for shard in info.shards}
+        self._note_takers()
+
+    def _note_takers(self) -> None:
         takers = [shard for shard in self.shards.values() if shard.info.closed_ms is None]
         takers.sort(key=lambda shard: int(shard.info.starting_hash_key))
         self._takers = takers
@@ -48,6 +51,25 @@ class Stream:
     @property
     def open_shards(self) -> int:
         return len(self._takers)
+
+    def become(self, info: StreamInfo, now_ms: int, *, limits: bool) -> None:
+        """Take over a description in which shards were closed and others added. Raises OSError with nothing changed."""
+        added = [
+            Shard(shard, self.folder, now_ms, limits=limits)
+            for shard in info.shards
+            if shard.shard_id not in self.shards
+        ]
+        _save(info, self.folder)
+        self.info = info
+        for known in info.shards:
+            if known.shard_id in self.shards:
+                self.shards[known.shard_id].info = known
+        self.shards |= {shard.shard_id: shard for shard in added}
+        self._note_takers()
+
+    def children(self, shard_id: str) -> list[ShardInfo]:
+        """The shards that took a closed one's hash keys."""
+        return [info for info in self.info.shards if shard_id in (info.parent, info.adjacent_parent)]
 
     def route(self, hash_key: int) -> Shard:
         """The open shard that takes a hash key."""
@@ -87,9 +109,7 @@ class Streams:
         """Make a stream. Raises ResourceInUseException, LimitExceededException, InternalFailure (disk full)."""
         if name in self._streams:
             raise in_use(f"Stream {name} already exists.")
-        held = sum(len(stream.shards) for stream in self)
-        if held + shard_count > MOST_SHARDS:
-            raise limit_exceeded(f"{shard_count} more shards would exceed {MOST_SHARDS} ({held} in use).")
+        self._check_room(shard_count)
         self._newest_ms = now_ms = max(self._clock.now_ms(), self._newest_ms + 1)
         info = StreamInfo(name=name, mode=mode, created_ms=now_ms, shards=tuple(even(shard_count, now_ms)))
         making, folder = self._folder / f"{name}.new", self._folder / f"{name}{_SUFFIX}"
@@ -103,6 +123,41 @@ class Streams:
             shutil.rmtree(making, ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
             raise internal(f"cannot store stream {name}: {error.strerror}") from error
+
+    def reshard(self, stream: Stream, parents: list[Shard], ranges: list[tuple[int, int]]) -> None:
+        """Close `parents` and open a child for each range of hash keys. Raises LimitExceeded..., InternalFailure."""
+        self._check_room(len(ranges))
+        newest_ms = max(shard.opened_ms for shard in stream.info.shards)
+        now_ms = max(self._clock.now_ms(), newest_ms + 1)  # a child's numbers are greater than its parent's
+        closed = {
+            parent.shard_id: msgspec.structs.replace(
+                parent.info, closed_ms=now_ms, ending_sequence=parent.next_sequence()
+            )
+            for parent in parents
+        }
+        names: list[str | None] = [*closed, None]
+        children = [
+            ShardInfo(
+                number=number,
+                starting_hash_key=str(start),
+                ending_hash_key=str(end),
+                opened_ms=now_ms,
+                parent=names[0],
+                adjacent_parent=names[1],
+            )
+            for number, (start, end) in enumerate(ranges, start=len(stream.info.shards))
+        ]
+        kept = [closed.get(shard.shard_id, shard) for shard in stream.info.shards]
+        info = msgspec.structs.replace(stream.info, shards=(*kept, *children))
+        try:
+            stream.become(info, now_ms, limits=self._limits)
+        except OSError as error:
+            raise internal(f"cannot store stream {stream.info.name}: {error.strerror}") from error
+
+    def _check_room(self, shard_count: int) -> None:
+        held = sum(len(stream.shards) for stream in self)
+        if held + shard_count > MOST_SHARDS:
+            raise limit_exceeded(f"{shard_count} more shards would exceed {MOST_SHARDS} ({held} in use).")
 
     def delete(self, stream: Stream) -> None:
         """Remove a stream with all its records."""

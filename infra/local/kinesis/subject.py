@@ -37,11 +37,15 @@ class Subject(AbstractContextManager["Subject"]):
         name = f"case-{uuid.uuid4().hex[:12]}"
         patiently(self.client.create_stream, StreamName=name, **(options or {"ShardCount": 1}))
         self._made.append(name)
+        self.settle(name)
+        return name
+
+    def settle(self, name: str) -> None:
+        """Wait until the stream is active: it is not for a while after it is made, split or merged."""
         deadline = time.monotonic() + _ACTIVE_S
         while self.summary(name)["StreamStatus"] != "ACTIVE":
             assert time.monotonic() < deadline, f"{name} did not become active"
             time.sleep(1)
-        return name
 
     def summary(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = patiently(self.client.describe_stream_summary, StreamName=name)

@@ -298,6 +298,83 @@ def shards_are_listed_in_pages_and_by_filter(subject: Subject) -> None:
     assert ids(ask(StreamName=name, ShardFilter=now)) == [0, 1, 2, 3, 4]
 
 
+def _split(subject: Subject) -> tuple[str, int]:
+    """A stream whose only shard has been split in the middle, with a record before and one after."""
+    name, half = subject.stream(), _HASH_KEYS // 2
+    subject.put(name, b"before")
+    patiently(subject.client.split_shard, StreamName=name, ShardToSplit=FIRST, NewStartingHashKey=str(half))
+    subject.settle(name)
+    return name, half
+
+
+def a_split_shard_is_closed_and_its_children_take_over(subject: Subject) -> None:
+    """API, SplitShard; Guide, "Resharding": the parent is closed, its children have its hash keys and its name."""
+    name, half = _split(subject)
+    parent, low, high = subject.client.list_shards(StreamName=name)["Shards"]
+    assert "EndingSequenceNumber" in parent["SequenceNumberRange"]
+    assert [int(low["HashKeyRange"][f"{end}HashKey"]) for end in ("Starting", "Ending")] == [0, half - 1]
+    assert [int(high["HashKeyRange"][f"{end}HashKey"]) for end in ("Starting", "Ending")] == [half, _HASH_KEYS - 1]
+    assert low["ParentShardId"] == high["ParentShardId"] == FIRST
+    assert "AdjacentParentShardId" not in low
+    assert subject.summary(name)["OpenShardCount"] == 2
+    answer = subject.client.put_record(StreamName=name, Data=b"", PartitionKey="k", ExplicitHashKey=str(half))
+    assert answer["ShardId"] == high["ShardId"]
+    assert int(answer["SequenceNumber"]) > int(parent["SequenceNumberRange"]["EndingSequenceNumber"])
+
+
+def a_closed_shard_is_read_to_its_end_and_names_its_children(subject: Subject) -> None:
+    """API, GetRecords: NextShardIterator is null when a closed shard is read out, and ChildShards is given."""
+    name, _ = _split(subject)
+    answer = subject.client.get_records(ShardIterator=subject.iterator(name))
+    data = [record["Data"] for record in answer["Records"]]
+    if "NextShardIterator" in answer:  # the end may come with the answer after the last record
+        answer = patiently(subject.client.get_records, ShardIterator=answer["NextShardIterator"])
+    assert data == [b"before"]
+    assert "NextShardIterator" not in answer
+    children = answer["ChildShards"]
+    assert [child["ShardId"][-2:] for child in children] == ["01", "02"]
+    assert all(child["ParentShards"] == [FIRST] for child in children)
+
+
+def merged_shards_have_one_child(subject: Subject) -> None:
+    """API, MergeShards: adjacent shards; the child names both."""
+    name = subject.stream(ShardCount=3)
+    first, second, third = (f"shardId-{number:012d}" for number in range(3))
+    merge = subject.client.merge_shards
+    subject.refused("InvalidArgumentException", merge, StreamName=name, ShardToMerge=first, AdjacentShardToMerge=third)
+    patiently(merge, StreamName=name, ShardToMerge=first, AdjacentShardToMerge=second)
+    subject.settle(name)
+    child = subject.client.list_shards(StreamName=name)["Shards"][-1]
+    assert (child["ParentShardId"], child["AdjacentParentShardId"]) == (first, second)
+    assert int(child["HashKeyRange"]["StartingHashKey"]) == 0
+    assert subject.summary(name)["OpenShardCount"] == 2
+
+
+def only_an_open_shard_is_split_inside_its_range(subject: Subject) -> None:
+    """API, SplitShard, Errors: InvalidArgumentException, ResourceNotFoundException."""
+    name, half = _split(subject)
+    split, absent = subject.client.split_shard, "shardId-000000000009"
+    subject.refused(
+        "InvalidArgumentException", split, StreamName=name, ShardToSplit=FIRST, NewStartingHashKey=str(half)
+    )
+    child = "shardId-000000000001"
+    subject.refused("InvalidArgumentException", split, StreamName=name, ShardToSplit=child, NewStartingHashKey="1")
+    time.sleep(1)  # five calls a second
+    subject.refused("ResourceNotFoundException", split, StreamName=name, ShardToSplit=absent, NewStartingHashKey="9")
+
+
+def an_on_demand_stream_is_not_split_by_hand(subject: Subject) -> None:
+    """API, SplitShard: only supported for streams in provisioned mode."""
+    name = subject.stream(StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    subject.refused(
+        "ValidationException",
+        subject.client.split_shard,
+        StreamName=name,
+        ShardToSplit=FIRST,
+        NewStartingHashKey="99",
+    )
+
+
 def streams_are_listed_in_pages(subject: Subject) -> None:
     """API, ListStreams: Limit, HasMoreStreams, ExclusiveStartStreamName; in order of name."""
     made = sorted(subject.stream() for _ in range(3))
@@ -346,6 +423,11 @@ CASES: Sequence[Callable[[Subject], None]] = (
     an_answer_stops_at_its_limit_and_says_how_far_behind,
     an_answer_holds_at_most_ten_mib,
     shards_are_listed_in_pages_and_by_filter,
+    a_split_shard_is_closed_and_its_children_take_over,
+    a_closed_shard_is_read_to_its_end_and_names_its_children,
+    merged_shards_have_one_child,
+    only_an_open_shard_is_split_inside_its_range,
+    an_on_demand_stream_is_not_split_by_hand,
     streams_are_listed_in_pages,
     control_calls_have_rates,
 )

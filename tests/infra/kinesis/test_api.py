@@ -192,7 +192,7 @@ def test_a_stream_made_again_does_not_honour_old_iterators(call: Call) -> None:
 @pytest.mark.parametrize(
     ("error", "operation", "members"),
     [
-        ("UnknownOperationException", "SplitShard", {}),
+        ("UnknownOperationException", "UpdateShardCount", {}),
         ("SerializationException", "PutRecord", {"StreamName": 1}),
         ("SerializationException", "PutRecord", {"StreamName": "s", "Data": "?", "PartitionKey": "k"}),
         ("ValidationException", "PutRecord", {"StreamName": "s", "Data": "AAAA"}),
@@ -210,3 +210,23 @@ def test_a_request_that_does_not_fit_is_refused_by_aws_name(
     call: Call, error: str, operation: str, members: dict[str, Any]
 ) -> None:
     _refused(error, call, operation, **members)
+
+
+def test_a_split_is_there_after_a_restart(tmp_path: Path, clock: ManualClock, call: Call) -> None:
+    _put(call, "a")
+    call("SplitShard", StreamName="s", ShardToSplit=_FIRST, NewStartingHashKey=str(1 << 127))
+    before = call("PutRecords", StreamName="s", Records=[{"Data": "AAAA", "PartitionKey": "b"}])["Records"]
+    again = _calls(tmp_path, clock)
+    assert again("ListShards", StreamName="s") == call("ListShards", StreamName="s")
+    after = again("PutRecords", StreamName="s", Records=[{"Data": "AAAA", "PartitionKey": "b"}])["Records"]
+    assert after[0]["ShardId"] == before[0]["ShardId"] != _FIRST
+    assert after[0]["SequenceNumber"] > before[0]["SequenceNumber"]
+
+
+def test_a_child_is_split_in_the_same_millisecond(call: Call) -> None:
+    half, quarter = 1 << 127, 1 << 126
+    call("SplitShard", StreamName="s", ShardToSplit=_FIRST, NewStartingHashKey=str(half))
+    call("SplitShard", StreamName="s", ShardToSplit="shardId-000000000001", NewStartingHashKey=str(quarter))
+    shards = call("ListShards", StreamName="s")["Shards"]
+    starts = [shard["SequenceNumberRange"]["StartingSequenceNumber"] for shard in shards]
+    assert starts == sorted(set(starts))

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -287,3 +288,18 @@ def test_a_signal_ends_it_in_good_order_with_clients_connected(
     with ServerProcess(tmp_path) as server:
         client_of(server.url).list_streams()
         assert server.stop(number) == 0
+
+
+def test_it_speaks_tls_on_request(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, "--tls") as server:
+        assert server.url.startswith("https://")
+        client = boto3.client(
+            "kinesis",
+            endpoint_url=server.url,
+            region_name="eu-west-2",
+            aws_access_key_id="any",
+            aws_secret_access_key="any",
+            verify=False,
+        )
+        client.create_stream(StreamName="s", ShardCount=1)
+        assert client.put_record(StreamName="s", Data=b"x", PartitionKey="k")["ShardId"] == "shardId-000000000000"
