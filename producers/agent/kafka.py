@@ -1,0 +1,75 @@
+"""Kafka as a Stream: idempotent, acknowledged by all replicas, one batch in flight."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from producers.agent.pack import Packed
+from runtime.errors import ConfigError
+from runtime.outage import Outage
+
+# Inside this time kafka-python retries, and the broker's sequence numbers keep a retry from being stored twice. What is
+# not acknowledged by then is offered again by the sender, to a fresh producer: one whose batch has expired (its
+# `delivery_timeout_ms`) acknowledges nothing more for good, seen with 3.0.12.
+_DELIVERY_MS = 10_000
+_REQUEST_MS = 5_000
+# kafka-python doubles the pause between two attempts to connect up to 30 s by default: a broker that was away for a
+# while is then not seen for as long again after it is back.
+_RECONNECT_MS = 500
+
+
+class KafkaStream:
+    """One topic. A record's partition is its key's: order within a key holds."""
+
+    def __init__(self, servers: str, topic: str, *, connect: Callable[..., Any] = KafkaProducer) -> None:
+        """`servers`: addresses separated by commas. Nothing is connected before `check`."""
+        self._servers = servers.split(",")
+        self._topic = topic
+        self._connect = connect
+        self._producer: Any = None
+
+    def check(self) -> None:
+        try:
+            if not self._connected().partitions_for(self._topic):
+                raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams] transactions")
+        except KafkaError as error:
+            self.close()
+            raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
+
+    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
+        """One batch, waited for. A producer that has not brought it through in time is replaced by a fresh one."""
+        try:
+            producer = self._connected()
+            sent = [producer.send(self._topic, key=line.key.encode(), value=line.data) for line in batch]
+            producer.flush(timeout=_DELIVERY_MS / 1000)
+        except KafkaError as error:
+            self.close()
+            raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
+        return [None if future.succeeded() else type(future.exception).__name__ for future in sent]
+
+    def close(self) -> None:
+        """Leave nothing behind: what was not acknowledged is on disk and comes again."""
+        if self._producer is not None:
+            with suppress(KafkaError):
+                self._producer.close(timeout=0)
+            self._producer = None
+
+    def _connected(self) -> Any:
+        """The producer, made when there is none. Raises KafkaError."""
+        self._producer = self._producer or self._connect(
+            bootstrap_servers=self._servers,
+            bootstrap_timeout_ms=2000,
+            acks="all",
+            enable_idempotence=True,
+            request_timeout_ms=_REQUEST_MS,
+            max_block_ms=_DELIVERY_MS,
+            reconnect_backoff_max_ms=_RECONNECT_MS,
+            batch_size=1 << 18,
+            max_request_size=(1 << 20) + 1024,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+        return self._producer
