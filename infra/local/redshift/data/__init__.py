@@ -1,0 +1,1 @@
+"""Rows in objects of S3: read by COPY, written by UNLOAD."""

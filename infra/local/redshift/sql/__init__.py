@@ -1,0 +1,1 @@
+"""From Redshift's SQL to PostgreSQL's; `statements` is the way in."""

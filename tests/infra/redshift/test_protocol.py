@@ -1,0 +1,182 @@
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from infra.local.redshift import rawclient as raw
+from infra.local.redshift import wire
+from infra.local.redshift.process import FrontProcess
+from infra.local.redshift.rawclient import FLUSH, SYNC, RawClient, bind, close, describe, execute, parse, query
+
+pytestmark = pytest.mark.integration
+
+_LONG = query("select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b")
+
+Connect = Callable[..., RawClient]
+
+
+@pytest.fixture
+def connect(front: FrontProcess) -> Iterator[Connect]:
+    opened: list[RawClient] = []
+
+    def open_one(**parameters: str) -> RawClient:
+        told = {"user": front.user, "password": front.password, "database": front.database, **parameters}
+        opened.append(RawClient(front.port, **told))
+        return opened[-1]
+
+    yield open_one
+    for client in opened:
+        client.sock.close()
+
+
+@pytest.fixture
+def client(connect: Connect) -> RawClient:
+    return connect()
+
+
+def test_a_session_begins_with_redshifts_parameters_and_a_key(connect: Connect) -> None:
+    client = connect(client_protocol_version="2", driver_version="any", os_version="any", plugin_name="none")
+    assert client.parameters["server_version"] == "8.0.2"
+    assert len(client.key) == 8
+
+
+def test_encryption_is_refused_and_the_session_goes_on(front: FrontProcess) -> None:
+    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as sock:
+        for request in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+            sock.sendall(struct.pack("!ii", 8, request))
+            assert sock.recv(1) == b"N"
+        sock.sendall(wire.startup_message({"user": front.user, "database": front.database}))
+        assert wire.Reader(sock).message().kind == b"R"
+
+
+@pytest.mark.parametrize("said", [b"\0\0\0\4", b"GET / HTTP/1.1\r\n\r\n", b"\xff\xff\xff\xff", b"\0\0\0\x08\0\2\0\0"])
+def test_what_is_no_start_is_refused_with_an_error(front: FrontProcess, said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as sock:
+        sock.sendall(said)
+        kind, body = wire.Reader(sock).message()
+        assert (kind, wire.fields(body)["C"], wire.fields(body)["S"]) == (b"E", "08P01", "FATAL")
+        assert sock.recv(1) == b""
+
+
+def test_a_simple_query_of_several_statements_is_one_transaction(client: RawClient) -> None:
+    assert client.ask(query("create temp table t (a int); insert into t values (1); select * from t")) == (
+        "C:CREATE_TABLE C:INSERT_0_1 T D C:SELECT Z:I"
+    )
+    assert (
+        client.ask(query("insert into t values (2); select 1/0; insert into t values (3)"))
+        == "C:INSERT_0_1 E:22012 Z:I"
+    )
+    assert client.ask(query("select * from t")) == "T D C:SELECT Z:I"
+
+
+def test_an_empty_query_has_its_own_answer(client: RawClient) -> None:
+    assert client.ask(query(" ; -- nothing\n")) == "I Z:I"
+    assert client.ask(parse(""), bind(), describe("P"), execute(), SYNC) == "1 2 n I Z:I"
+
+
+def test_the_messages_of_the_extended_protocol_are_answered_in_order(client: RawClient) -> None:
+    said = [parse("select $1::int + 1"), describe("S"), bind("4"), describe("P"), execute(), close("S"), SYNC]
+    assert client.ask(*said) == "1 t T 2 T D C:SELECT 3 Z:I"
+
+
+def test_named_statements_and_portals_live_until_they_are_closed(client: RawClient) -> None:
+    assert client.ask(query("begin")) == "C:BEGIN Z:T"
+    assert client.ask(parse("select * from generate_series(1, 5)", "s"), SYNC) == "1 Z:T"
+    assert client.ask(bind(name="s", portal="p"), execute("p", 2), SYNC) == "2 D D s Z:T"
+    assert client.ask(execute("p", 2), execute("p", 2), SYNC) == "D D s D C:SELECT Z:T"
+    assert client.ask(close("P", "p"), close("S", "s"), SYNC) == "3 3 Z:T"
+    assert client.ask(bind(name="s"), SYNC) == "E:26000 Z:E"
+    assert client.ask(query("rollback")) == "C:ROLLBACK Z:I"
+
+
+def test_a_flush_brings_what_is_ready(client: RawClient) -> None:
+    client.send(parse("select 1"), FLUSH)
+    assert client.reader.message().kind == b"1"
+    client.send(bind(), execute(), FLUSH)
+    assert [client.reader.message().kind for _ in range(3)] == [b"2", b"D", b"C"]
+    assert client.ask(SYNC) == "Z:I"
+
+
+def test_an_error_skips_to_the_sync(client: RawClient) -> None:
+    said = [parse("select 1/(count(*) - 1)"), bind(), execute(), parse("select 1"), bind(), execute(), SYNC]
+    assert client.ask(*said) == "1 2 E:22012 Z:I"
+    client.send(parse("select no_such_column"), FLUSH)
+    assert client.reader.message().kind == b"E"
+    assert client.ask(bind(), execute(), FLUSH, SYNC) == "Z:I"
+    assert client.ask(parse("select 1"), bind(), execute(), SYNC) == "1 2 D C:SELECT Z:I"
+
+
+def test_an_error_of_the_front_aborts_the_transaction_as_any_other(client: RawClient) -> None:
+    assert client.ask(query("begin")) == "C:BEGIN Z:T"
+    assert client.ask(parse("select 1; select 2"), bind(), execute(), SYNC) == "E:42601 Z:E"
+    assert client.ask(query("select 1")) == "E:25P02 Z:E"
+    assert client.ask(query("commit")) == "C:ROLLBACK Z:I"
+
+
+def test_a_pipeline_longer_than_any_buffer_does_not_stall(client: RawClient) -> None:
+    pairs = b"".join(bind("x" * 1000) + execute() for _ in range(5000))
+    client.send(parse("select $1::varchar"))
+    sender = threading.Thread(target=client.send, args=(pairs, SYNC))
+    sender.start()
+    answers = client.answers()
+    sender.join()
+    assert sum(kind == b"D" for kind, _ in answers) == 5000
+
+
+def test_a_great_parameter_and_a_great_row_pass(client: RawClient) -> None:
+    great = "y" * (5 << 20)
+    client.send(parse("select $1::varchar || '!'"), bind(great), execute(), SYNC)
+    [row] = [body for kind, body in client.answers() if kind == b"D"]
+    assert row.endswith(b"y!")
+    assert len(row) > 5 << 20
+
+
+def test_a_statement_is_cancelled_with_the_sessions_key(client: RawClient, front: FrontProcess) -> None:
+    client.send(_LONG)
+    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as sock:
+        sock.sendall(struct.pack("!ii", 16, wire.CANCEL_REQUEST) + client.key)
+        assert sock.recv(1) == b""
+    assert raw.told(client.answers()).endswith("E:57014 Z:I")
+
+
+def test_a_client_that_goes_takes_its_statement_and_transaction_with_it(connect: Connect) -> None:
+    client, other = connect(), connect()
+    name = f"gone_{client.key.hex()}"
+    other.ask(query(f"create table {name} (a int)"))
+    client.ask(query("begin"))
+    client.ask(query(f"insert into {name} values (1)"))
+    pid = int.from_bytes(client.key[:4], "big")
+    client.send(_LONG)
+    client.sock.close()
+    sought = query(f"select 1 from stv_sessions where process = {pid}")
+    deadline = time.monotonic() + 10
+    while other.ask(sought) != "T C:SELECT Z:I":
+        assert time.monotonic() < deadline, "the session lives on"
+    assert other.ask(query(f"select * from {name}")) == "T C:SELECT Z:I"
+    assert other.ask(query(f"drop table {name}")) == "C:DROP_TABLE Z:I"
+
+
+def test_a_session_that_the_server_ends_is_told_so(connect: Connect) -> None:
+    client, other = connect(), connect()
+    pid = int.from_bytes(client.key[:4], "big")
+    assert other.ask(query(f"select pg_terminate_backend({pid})")) == "T D C:SELECT Z:I"
+    client.send(query("select 1"))
+    kind, body = client.reader.message()
+    assert (kind, wire.fields(body)["C"], wire.fields(body)["S"]) == (b"E", "57P01", "FATAL")
+    assert client.sock.recv(1) == b""
+
+
+def test_data_for_a_copy_from_the_client_is_refused(client: RawClient) -> None:
+    assert client.ask(query("create temp table t (a int)")) == "C:CREATE_TABLE Z:I"
+    assert client.ask(query("copy t from stdin")).startswith("E:")
+    assert client.ask(query("select count(*) from t")) == "T D C:SELECT Z:I"
+
+
+def test_super_has_redshifts_type_number(client: RawClient) -> None:
+    client.send(query("select json_parse('{}')"))
+    kind, body = client.answers()[0]
+    assert kind == b"T"
+    assert int.from_bytes(body[-12:-8], "big") == 4000
