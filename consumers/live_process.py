@@ -1,28 +1,25 @@
 """Live as a process: the parts put together, run until told to stop."""
 
-import logging
 import random
 import threading
+from collections import Counter
 
 from opensearchpy import OpenSearch
 
 from consumers.delivery import Shard
 from consumers.live import LivePath
-from consumers.reference import load_identity_key, load_skus
+from consumers.reference import load_judge
+from consumers.report import reporting
 from consumers.settings import LiveSettings
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
 from consumers.sinks.opensearch.sink import OpenSearchSink
 from consumers.sinks.opensearch.templates import ensure_templates
-from consumers.sources.kinesis.source import KinesisSource, kinesis_source
-from consumers.stages.judge import Judge
-from consumers.stages.rows import ShopFacts
+from consumers.sources.kinesis.source import kinesis_source
 from consumers.tally import Tally
 from runtime.clock import Clock, SystemClock
 from runtime.outage import Stop, Trouble, wait_at_start
 from runtime.settings import masked
-
-_log = logging.getLogger(__name__)
 
 
 def run_live(settings: LiveSettings, stop: threading.Event) -> None:
@@ -31,7 +28,7 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
     Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
     store that does not answer at the start.
     """
-    judge = _judge(settings)
+    judge = load_judge(settings.identity, settings.reference, settings.shop)
     client = connect(settings.opensearch, connections=64)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_store(client, settings, stop, clock, rng):
@@ -45,30 +42,10 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
 
     def open_path(shard: Shard) -> LivePath:
         sink = OpenSearchSink(client, rng, lambda count: tally.add("duplicates", count))
-        return LivePath(shard, judge, sink, tally, clock)
+        return LivePath(shard, judge, sink, tally, clock, window_days=settings.live.window_days)
 
-    done = threading.Event()
-    reporter = threading.Thread(target=_report, args=(tally, source, settings.live.report_s, done), name="report")
-    reporter.start()
-    try:
+    with reporting(tally, source, settings.live.report_s, _sentence):
         source.run(open_path, stop)
-    finally:
-        done.set()
-        reporter.join()
-
-
-def _judge(settings: LiveSettings) -> Judge:
-    skus = load_skus(settings.reference.catalogue)
-    if skus:
-        _log.info("%d SKUs in the catalogue", len(skus))
-    else:
-        _log.warning("no catalogue: SKUs are not checked; set [reference] catalogue")
-    shop = ShopFacts(
-        key=load_identity_key(settings.identity.key_file),
-        zone=settings.shop.zone(),
-        window_days=settings.live.window_days,
-    )
-    return Judge(skus, shop)
 
 
 def await_store(client: OpenSearch, settings: LiveSettings, stop: Stop, clock: Clock, rng: random.Random) -> bool:
@@ -90,17 +67,8 @@ def await_store(client: OpenSearch, settings: LiveSettings, stop: Stop, clock: C
     )
 
 
-def _report(tally: Tally, source: KinesisSource, every_s: float, done: threading.Event) -> None:
-    finished = False
-    while not finished:
-        finished = done.wait(every_s)
-        counts, slowest_s = tally.take()
-        behind_ms = max((shard.millis_behind or 0 for shard in source.status()), default=0)
-        _log.info(
-            "accepted %d, refused %d, duplicates %d; arrival to stored %.1f s at most, %d ms behind",
-            counts["accepted"],
-            counts["refused"],
-            counts["duplicates"],
-            slowest_s,
-            behind_ms,
-        )
+def _sentence(counts: Counter[str], slowest_s: float) -> str:
+    return (
+        f"accepted {counts['accepted']}, refused {counts['refused']}, duplicates {counts['duplicates']};"
+        f" arrival to stored {slowest_s:.1f} s at most"
+    )

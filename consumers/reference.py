@@ -1,14 +1,31 @@
 """What judging needs from files: the key of customer hashes, the catalogue."""
 
+import logging
 from pathlib import Path
 
 import msgspec
 
+from consumers.settings import Identity
+from consumers.stages.judge import Judge
+from consumers.stages.rows import ShopFacts
 from contract.catalogue import products_from_ndjson
 from contract.identity import IdentityKey
 from runtime.errors import ConfigError
+from runtime.settings import Reference, Shop
+
+_log = logging.getLogger(__name__)
 
 _SHORTEST_SECRET = 32  # bytes, as the hash's own output
+
+
+def load_judge(identity: Identity, reference: Reference, shop: Shop) -> Judge:
+    """The judge that live and cold share. Raises ConfigError, see below."""
+    skus = load_skus(reference.catalogue)
+    if skus:
+        _log.info("%d SKUs in the catalogue", len(skus))
+    else:
+        _log.warning("no catalogue: SKUs are not checked; set [reference] catalogue")
+    return Judge(skus, ShopFacts(key=load_identity_key(identity.key_file), zone=shop.zone()))
 
 
 def load_identity_key(file: str) -> IdentityKey:

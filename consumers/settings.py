@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from consumers.sources.kinesis.settings import KinesisSourceSettings
-from runtime.settings import Aws, OpenSearch, Reference, Seconds, Shop, Streams, setting
+from runtime.settings import Aws, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +53,58 @@ class LiveSettings:
     reference: Reference = Reference()
     fleet: KinesisSourceSettings = KinesisSourceSettings()
     live: Live = Live()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdFleet(KinesisSourceSettings):
+    """`[cold_fleet]`: as `[fleet]`, for cold, which is in no hurry."""
+
+    poll_s: float = setting(
+        1.0,
+        "between two reads of a shard, which takes five a second from all its readers; live needs three of them",
+        unit="s",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cold:
+    """`[cold]`: the way to the lake. A span ends at whichever of its limits comes first."""
+
+    application: str = setting(
+        "storepulse-cold-transactions",
+        "name of the lease table and of the chains of manifests; another one stores all that the stream holds again",
+    )
+    span_s: Seconds = setting(
+        20.0, "longest time that a span is open: a third of the minute in which a sale is to be history", unit="s"
+    )
+    span_mib: Annotated[int, Meta(gt=0, le=1024)] = setting(
+        64, "records in a span: 130,000 orders make 17 MB of rows, and COPY likes files of 1 MB to 1 GB", unit="MiB"
+    )
+    span_records: Annotated[int, Meta(gt=0)] = setting(250_000, "records in a span, however small they are")
+    span_objects: Annotated[int, Meta(gt=0)] = setting(
+        128, "Parquet objects of a span, one a table and day: an import brings many days, each put takes its time"
+    )
+    memory_mib: Annotated[int, Meta(gt=0)] = setting(
+        512, "all open spans of this process; beyond it the one that takes records ends", unit="MiB"
+    )
+    start_patience_s: Seconds = setting(
+        60.0,
+        "how long a start waits for S3: longer than it takes to restart; then the process ends, and a service manager"
+        " starts it again",
+        unit="s",
+    )
+    report_s: Seconds = setting(60.0, "between two lines of counts in the log", unit="s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdSettings:
+    """What `python -m consumers cold` reads."""
+
+    aws: Aws = Aws()
+    streams: Streams = Streams()
+    lake: Lake = Lake()
+    shop: Shop = Shop()
+    identity: Identity = Identity()
+    reference: Reference = Reference()
+    cold_fleet: ColdFleet = ColdFleet()
+    cold: Cold = Cold()

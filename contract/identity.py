@@ -1,12 +1,13 @@
 """Who an event is: stable ids, content hashes and the keyed hash that stands for a person."""
 
 import hashlib
-import hmac
 from functools import lru_cache
 
 import msgspec
 
 from contract.stamp import Stamp
+
+_BLOCK = 64  # bytes of SHA-256's
 
 
 class IdentityKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,15 +21,18 @@ class IdentityKey(msgspec.Struct, frozen=True, kw_only=True):
 
     def hash_of(self, kind: str, value: str) -> str:
         """HMAC-SHA256 of `value`, 128 bits in hex. `kind` keeps customer "7" apart from session "7"."""
-        keyed = _keyed(self.secret).copy()
-        keyed.update(f"{kind}:{value}".encode())
-        return keyed.hexdigest()[:32]
+        inner, outer = _keyed(self.secret)
+        within, around = inner.copy(), outer.copy()
+        within.update(f"{kind}:{value}".encode())
+        around.update(within.digest())
+        return around.hexdigest()[:32]
 
 
 @lru_cache(maxsize=4)
-def _keyed(secret: bytes) -> hmac.HMAC:
-    # Setting the key up costs more than hashing an id.
-    return hmac.new(secret, digestmod=hashlib.sha256)
+def _keyed(secret: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    """Both halves of HMAC (RFC 2104) with the key in them: half the time of copying an `hmac` object, for each id."""
+    key = (hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
 
 def event_id_of_line(stamp: Stamp, line: bytes) -> str:

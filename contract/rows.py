@@ -135,7 +135,8 @@ class ConflictRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One manifest that the warehouse has taken. A shard's rows form the same chain as its manifests."""
+    """One manifest that the warehouse has taken, and what its files held. A shard's rows form the same chain as its
+    manifests."""
 
     application: str
     shard_id: str
@@ -143,13 +144,30 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last: str  # last sequence of this one, in 64 digits
     manifest: str  # its key
     records: int
-    orders: int  # rows loaded
+    orders: int  # rows in its files, whether or not they were known; so are the next three
     lines: int
     letters: int
-    duplicates: int
-    conflicts: int
     heartbeats: int
-    redelivered: int  # rows whose very line was there already
     first_arrived_at: dt.datetime
     last_arrived_at: dt.datetime
+    commit_id: str  # the commit that took it
     committed_at: dt.datetime
+
+
+class CommitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one commit made of the rows of its manifests.
+
+    The ledger's orders + letters + heartbeats of the same commit = these orders + letters + heartbeats + duplicates
+    + redelivered.
+    """
+
+    commit_id: str
+    committed_at: dt.datetime
+    manifests: int
+    orders: int  # rows added, as are the next three
+    lines: int
+    letters: int
+    heartbeats: int
+    duplicates: int  # second lines with a known identity, of orders and letters
+    conflicts: int  # those of the duplicates whose content differs
+    redelivered: int  # orders, letters and heartbeats whose very line was there already

@@ -7,7 +7,16 @@ from enum import Enum
 import msgspec
 from msgspec import inspect
 
-from contract.rows import ConflictRow, DuplicateRow, HeartbeatRow, LedgerRow, LetterRow, OrderLineRow, OrderRow
+from contract.rows import (
+    CommitRow,
+    ConflictRow,
+    DuplicateRow,
+    HeartbeatRow,
+    LedgerRow,
+    LetterRow,
+    OrderLineRow,
+    OrderRow,
+)
 
 LONGEST_TEXT = 65_535  # bytes of UTF-8 in a Redshift VARCHAR
 _USUAL_TEXT = 1_024  # bytes: 256 characters, the longest name of the contract
@@ -107,6 +116,7 @@ ACCOUNT = Table(name="account", columns=columns_of(HeartbeatRow), day="arrived_o
 DUPLICATES = Table(name="duplicates", columns=columns_of(DuplicateRow))
 CONFLICTS = Table(name="conflicts", columns=columns_of(ConflictRow))
 LEDGER = Table(name="ledger", columns=columns_of(LedgerRow))
+COMMITS = Table(name="commits", columns=columns_of(CommitRow))
 
 SPANNED = (ORDERS, LINES, LETTERS, ACCOUNT)  # what cold writes, and lake and warehouse both hold
-WAREHOUSE = (*SPANNED, DUPLICATES, CONFLICTS, LEDGER)
+WAREHOUSE = (*SPANNED, DUPLICATES, CONFLICTS, LEDGER, COMMITS)

@@ -1,14 +1,18 @@
-"""Stage one: the bytes of a record to an order with its stamp, or to the reason why they are none.
+"""Stage one: the bytes of a record to an order with its stamp, a heartbeat, or to the reason why they are neither.
 
-Ordinary orders take one typed decode. Only what that refuses is taken apart: envelopes, unknown fields, bad shapes.
+Ordinary orders take one typed decode. Only what that refuses is taken apart: heartbeats, envelopes, unknown fields, bad
+shapes.
 """
 
 import msgspec
 from msgspec.json import Decoder, Encoder
+from msgspec.structs import force_setattr
 
 from consumers.stages.envelope import opened
 from consumers.stages.events import Event, Fault, Unreadable
+from consumers.stages.heartbeats import heartbeat_of
 from consumers.stages.shape import fault_of, is_too_deep
+from contract.heartbeat import Heartbeat
 from contract.order import SCHEMA_VERSION, Line, Order
 from contract.reasons import Reason
 from contract.stamp import STREAM_KINDS, Stamp
@@ -32,12 +36,14 @@ _anything = Decoder()
 _encode = Encoder().encode
 
 _KNOWN = frozenset(Order.__struct_fields__) | {"_sp"}
+_TEXTS = ("event_id", "order_id", "returns", "channel", "region")  # that become columns as they are
 _KNOWN_IN_LINE = frozenset(Line.__struct_fields__)
+_NUL = b"\\u0000"  # JSON has no other way to write it
 # UnicodeDecodeError and RecursionError are not msgspec's own.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def decode(data: bytes) -> Event | Unreadable:
+def decode(data: bytes) -> Event | Heartbeat | Unreadable:
     """Read one record. Exactly one answer for any bytes; raises nothing.
 
     A field given twice counts as its last value, as in every JSON reader of the stores. Unknown fields are kept as
@@ -48,15 +54,16 @@ def decode(data: bytes) -> Event | Unreadable:
     except _UNREADABLE:
         return _taken_apart(data)
     stamp = wire.sp
-    if stamp is None:
-        return Event(order=wire, stamp=None)
-    if not _is_plausible(stamp):
-        return _taken_apart(data)
-    msgspec.structs.force_setattr(wire, "sp", None)  # this is its only reader; what is left is the shop's own content
-    return Event(order=wire, stamp=stamp)
+    if stamp is not None:
+        if not _is_plausible(stamp):
+            return _taken_apart(data)
+        force_setattr(wire, "sp", None)  # this is its only reader; what is left is the shop's own content
+    event = Event(order=wire, stamp=stamp)
+    # Most orders have no escape at all, and one byte is found ten times as fast as six.
+    return _storable(event) if b"\\" in data and _NUL in data else event
 
 
-def _taken_apart(data: bytes) -> Event | Unreadable:
+def _taken_apart(data: bytes) -> Event | Heartbeat | Unreadable:
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -73,6 +80,8 @@ def _taken_apart(data: bytes) -> Event | Unreadable:
         return Unreadable(fault=Fault(Reason.RESERVED_FIELD, ["$._sp"]))
     if stamp is not None and not _is_plausible(stamp):
         return Unreadable(fault=Fault(Reason.RESERVED_FIELD, ["$._sp"]))
+    if stamp is not None and stamp.k == "heartbeat" and _value(fields, "type") == "heartbeat":
+        return heartbeat_of(data, stamp)
     return opened(data, stamp) or _order_with_unknown_fields(fields, stamp)
 
 
@@ -84,7 +93,24 @@ def _order_with_unknown_fields(fields: dict[str, msgspec.Raw], stamp: Stamp | No
         wire = _wire.decode(_encode({name: raw for name, raw in fields.items() if name in _KNOWN and name != "_sp"}))
     except _UNREADABLE as error:
         return _unreadable(fields, stamp, fault_of(error))
-    return Event(order=wire, stamp=stamp, extra=b"" if extra == b"{}" else extra)
+    return _storable(Event(order=wire, stamp=stamp, extra=b"" if extra == b"{}" else extra))
+
+
+def _storable(event: Event) -> Event | Unreadable:
+    """An order with a NUL in text that becomes a column is refused: no VARCHAR holds it. Ids that are hashed may."""
+    order = event.order
+    texts = {f"$.{name}": getattr(order, name) for name in _TEXTS}
+    texts |= {f"$.lines[{i}].sku": line.sku for i, line in enumerate(order.lines)}
+    paths = [f"{path}: a NUL" for path, text in texts.items() if text and "\0" in text]
+    if not paths:
+        return event
+    return Unreadable(
+        fault=Fault(Reason.BAD_SHAPE, paths),
+        stamp=event.stamp,
+        event_type="order",
+        event_id=order.event_id,
+        order_id=order.order_id,
+    )
 
 
 def _unknown_of(fields: dict[str, msgspec.Raw]) -> bytes:
@@ -127,8 +153,11 @@ def _value(fields: dict[str, msgspec.Raw], name: str) -> object:
 
 
 def _is_plausible(stamp: Stamp) -> bool:
+    file = stamp.f
     return (
-        0 < len(stamp.f.encode()) <= _LONGEST_FILE_ID
+        # Four bytes a character at most.
+        (0 < len(file) <= _LONGEST_FILE_ID // 4 or 0 < len(file.encode()) <= _LONGEST_FILE_ID)
+        and "\0" not in file
         and 0 <= stamp.o <= _LARGEST_OFFSET
         and 0 <= stamp.n <= _LARGEST_OFFSET
         and 0 <= stamp.c < 2**32

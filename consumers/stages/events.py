@@ -1,4 +1,7 @@
-"""What decoding a record gives: an order with its stamp, or what little is known of a record that cannot be read."""
+"""What decoding a record gives: an order with its stamp, or what little is known of a record that cannot be read.
+
+The third kind is a heartbeat, see `contract.heartbeat`.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

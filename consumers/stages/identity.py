@@ -18,11 +18,11 @@ _encode = Encoder().encode
 def event_id_of(
     own: str | None, stamp: Stamp | None, line: bytes | None, data: bytes, shard_id: str, position: Position
 ) -> str:
-    """The event's own id; else its line's; else its record's. At most LONGEST_ID bytes.
+    """The event's own id; else its line's; else its record's. At most LONGEST_ID bytes, and no NUL.
 
     `line` is the original line where the record held it apart, `data` the record.
     """
-    if own:
+    if own and "\0" not in own:
         # Four bytes a character at most.
         short = len(own) <= LONGEST_ID // 4 or len(own.encode()) <= LONGEST_ID
         return own if short else "long:" + hashlib.sha256(own.encode()).hexdigest()[:32]

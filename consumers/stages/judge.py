@@ -1,11 +1,29 @@
-"""The stages in a row: a batch of records to a batch of rows, one row a record, in the same order."""
+"""The stages in a row: a batch of records to as many verdicts, in the same order."""
 
-from consumers.delivery import Batch, Record, Refused, Row, Shard
+import hashlib
+
+import msgspec
+
+from consumers.delivery import Batch, Record, Shard
 from consumers.stages.decode import decode
 from consumers.stages.events import Event, Fault, Unreadable
+from consumers.stages.heartbeats import heartbeat_row
 from consumers.stages.identity import event_id_of
 from consumers.stages.rows import Arrival, ShopFacts, letter_row, order_row
 from consumers.stages.validate import Skus, faults_of
+from contract.heartbeat import Heartbeat
+from contract.reasons import Reason
+from contract.rows import HeartbeatRow, LetterRow, OrderRow
+from contract.stamp import Stamp
+
+Verdict = OrderRow | LetterRow | HeartbeatRow
+
+
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """The verdict on one record."""
+
+    row: Verdict
+    stamp: Stamp | None  # of its line; None for a foreign producer's record
 
 
 class Judge:
@@ -15,31 +33,41 @@ class Judge:
         self._skus = skus
         self._shop = shop
 
-    def judge(self, batch: Batch) -> list[Row]:
-        """Row i is the verdict on record i: an order or a letter."""
-        return [self._row(batch.shard, record) for record in batch.records]
+    @property
+    def reference(self) -> dict[str, str]:
+        """Versions of what it judges by, for whoever keeps its verdicts."""
+        catalogue = hashlib.sha256("\n".join(sorted(self._skus)).encode()).hexdigest()[:16] if self._skus else "none"
+        return {"catalogue": catalogue, "identity_key": self._shop.key.key_id}
 
-    def _row(self, shard: Shard, record: Record) -> Row:
+    def judge(self, batch: Batch) -> list[Judged]:
+        """Verdict i is on record i: an order, a letter or a heartbeat."""
+        return [self._judged(batch.shard, record) for record in batch.records]
+
+    def _judged(self, shard: Shard, record: Record) -> Judged:
         event = decode(record.data)
-        if isinstance(event, Unreadable):
-            return _letter([event.fault], event, shard, record)
-        if faults := faults_of(event.order, self._skus):
-            return _letter(faults, event, shard, record)
-        event_id = _id_of(event, shard, record)
-        return order_row(event, event_id, _arrival_of(shard, record), self._shop)
+        if isinstance(event, Event):
+            if faults := faults_of(event.order, self._skus):
+                return Judged(_letter(faults, event, shard, record), event.stamp)
+            row = order_row(event, _id_of(event, shard, record), record.arrived_at, self._shop)
+            return Judged(row, event.stamp)
+        if isinstance(event, Heartbeat):
+            return Judged(heartbeat_row(event, record.arrived_at), event.sp)
+        return Judged(_letter([event.fault], event, shard, record), event.stamp)
 
 
-def letter_of(refused: Refused, shard: Shard, record: Record) -> Row:
-    """The letter of a row that a store refused. `record` is the one that the row was made of."""
-    return _letter([Fault(refused.reason, [refused.detail])], decode(record.data), shard, record)
+def letter_of(reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
+    """The letter of an order or a letter that a store refused. `record` is the one that it was made of."""
+    event = decode(record.data)
+    assert not isinstance(event, Heartbeat)
+    return _letter([Fault(reason, [detail])], event, shard, record)
 
 
-def _letter(faults: list[Fault], event: Event | Unreadable, shard: Shard, record: Record) -> Row:
+def _letter(faults: list[Fault], event: Event | Unreadable, shard: Shard, record: Record) -> LetterRow:
     named = event.order if isinstance(event, Event) else event
     return letter_row(
         faults,
         _id_of(event, shard, record),
-        _arrival_of(shard, record),
+        Arrival(shard.shard_id, record.position, record.arrived_at),
         event_type="order" if isinstance(event, Event) else event.event_type,
         order_id=named.order_id,
         stamp=event.stamp,
@@ -50,7 +78,3 @@ def _id_of(event: Event | Unreadable, shard: Shard, record: Record) -> str:
     own = event.order.event_id if isinstance(event, Event) else event.event_id
     line = event.line if isinstance(event, Unreadable) else None
     return event_id_of(own, event.stamp, line, record.data, shard.shard_id, record.position)
-
-
-def _arrival_of(shard: Shard, record: Record) -> Arrival:
-    return Arrival(shard.shard_id, record.position, record.arrived_at)

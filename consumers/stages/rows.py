@@ -1,4 +1,4 @@
-"""Stage four: judged events as rows, addressed and serialised for a store."""
+"""Stage four: judged events as the rows that every store holds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.json import Decoder, Encoder
 
-from consumers.delivery import Position, Row
+from consumers.delivery import Position
 from consumers.stages.events import Event, Fault
 from consumers.stages.identity import content_hash_of
 from contract.identity import IdentityKey
 from contract.order import Order
 from contract.rows import LetterRow, LineRow, OrderRow, Origin
 from contract.stamp import Stamp
+from contract.tables import LONGEST_TEXT
 
-LATE_INDEX = "orders-late"
 # The agent sends a line again until the stream has it; when the two are further apart, a clock is wrong.
 _LONGEST_SENDING = timedelta(days=7)
 _LONGEST_NAME = 256  # characters, as in the contract of an order
@@ -43,37 +43,21 @@ class ShopFacts:
 
     key: IdentityKey
     zone: ZoneInfo  # days are cut here
-    window_days: int  # orders dated further from the day they were read share one index
 
 
-def order_row(event: Event, event_id: str, arrival: Arrival, shop: ShopFacts) -> Row:
+def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts) -> OrderRow:
     """The row of an accepted order. Identity stops here: customer and session leave as keyed hashes."""
-    order = event.order
-    local_date = order.event_time.astimezone(shop.zone).date()
-    is_late = abs((local_date - _read_on(event.stamp, arrival)).days) > shop.window_days
-    content_hash = content_hash_of(event)
-    return Row(
-        index=LATE_INDEX if is_late else _daily("orders", local_date),
-        row_id=event_id,
-        document=_encode(_order_row(event, event_id, local_date, content_hash, arrival.at, shop.key)),
-        origin=None if event.stamp is None else (event.stamp.f, event.stamp.o),
-        content_hash=content_hash,
-    )
-
-
-def _order_row(
-    event: Event, event_id: str, local_date: date, content_hash: str, arrived_at: datetime, key: IdentityKey
-) -> OrderRow:
-    order = event.order
-    sign = -1 if order.kind == "return" else 1
-    customer, session = order.customer_id, order.session_id
+    order, stamp, key = event.order, event.stamp, shop.key
+    customer, session, total = order.customer_id, order.session_id, int(order.total)
     hashed_customer = key.hash_of("customer", customer) if customer else None
     hashed_session = key.hash_of("session", session) if session else None
+    units, lines = _line_rows(order)
+    is_return = order.kind == "return"
     return OrderRow(
         event_id=event_id,
-        content_hash=content_hash,
+        content_hash=content_hash_of(event),
         event_time=order.event_time.astimezone(UTC),
-        event_date=local_date,
+        event_date=order.event_time.astimezone(shop.zone).date(),
         arrived_at=arrived_at,
         order_id=order.order_id,
         kind=order.kind,
@@ -84,19 +68,37 @@ def _order_row(
         channel=order.channel,
         region=order.region,
         currency=order.currency,
-        lines=_line_rows(order),
+        lines=lines,
         tax=int(order.tax),
         shipping=int(order.shipping),
-        total=int(order.total),
-        revenue=sign * int(order.total),
-        units=sign * sum(line.quantity for line in order.lines),
-        line_count=len(order.lines),
-        origin=_origin_of(event.stamp),
-        extra=_redacted(event.extra, {session: hashed_session, customer: hashed_customer}) if event.extra else None,
+        total=total,
+        revenue=-total if is_return else total,
+        units=-units if is_return else units,
+        line_count=len(lines),
+        origin=_origin_of(stamp),
+        extra=_stored(event.extra, {session: hashed_session, customer: hashed_customer}) if event.extra else None,
     )
 
 
-def _redacted(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
+def _line_rows(order: Order) -> tuple[int, list[LineRow]]:
+    """Pieces and lines. Amounts such as 255.0 are whole, and validated as such; columns are integers."""
+    units, lines = 0, []
+    for line in order.lines:
+        units += line.quantity
+        price, discount = int(line.unit_price), int(line.discount)
+        lines.append(LineRow(sku=line.sku, quantity=line.quantity, unit_price=price, discount=discount))
+    return units, lines
+
+
+def _stored(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
+    """Unknown fields as the column holds them. What no column holds stays in the raw records alone."""
+    redacted = _redacted(extra, hashes)
+    if len(redacted) > LONGEST_TEXT:
+        redacted = _encode({"_omitted_bytes": len(redacted)})
+    return redacted.decode()
+
+
+def _redacted(extra: bytes, hashes: Mapping[str | None, str | None]) -> bytes:
     """Unknown fields with the hash in place of a customer or session that stands there once more, as a whole value.
 
     However it is written: with escapes, or as a number. All else stays as it is, byte for byte.
@@ -107,15 +109,7 @@ def _redacted(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
         hashed = hashes.get(_decode_text(written) if written[:1] == b'"' else written.decode())
         return written if hashed is None else _encode(hashed)
 
-    return _STRING_OR_NUMBER.sub(hidden, extra).decode()
-
-
-def _line_rows(order: Order) -> list[LineRow]:
-    # Amounts such as 255.0 are whole, and validated as such; columns are integers.
-    return [
-        LineRow(sku=line.sku, quantity=line.quantity, unit_price=int(line.unit_price), discount=int(line.discount))
-        for line in order.lines
-    ]
+    return _STRING_OR_NUMBER.sub(hidden, extra)
 
 
 def letter_row(
@@ -126,28 +120,21 @@ def letter_row(
     event_type: str,
     order_id: str | None,
     stamp: Stamp | None,
-) -> Row:
+) -> LetterRow:
     """The row of a refused event: reasons, where it came from, its ids; nothing else of its content."""
-    read_on = _read_on(stamp, arrival)
-    letter = LetterRow(
+    return LetterRow(
         letter_id=letter_id,
         reason=faults[0].reason.value,
         reasons=[fault.reason.value for fault in faults],
         detail="; ".join(_detail_of(fault) for fault in faults if fault.at) or None,
         event_type=event_type,
-        order_id=order_id[:_LONGEST_NAME] if order_id else None,
-        read_on=read_on,
+        order_id=order_id[:_LONGEST_NAME] if order_id and "\0" not in order_id else None,
+        read_on=read_on(stamp, arrival.at),
         arrived_at=arrival.at,
         shard_id=arrival.shard_id,
         sequence=str(arrival.position.sequence),
         sub_sequence=arrival.position.sub_sequence,
         origin=_origin_of(stamp),
-    )
-    return Row(
-        index=_daily("letters", read_on),
-        row_id=letter_id,
-        document=_encode(letter),
-        origin=None if stamp is None else (stamp.f, stamp.o),
     )
 
 
@@ -161,15 +148,15 @@ def _origin_of(stamp: Stamp | None) -> Origin | None:
     return None if stamp is None else Origin(file=stamp.f, offset=stamp.o, bytes=stamp.n, crc=stamp.c)
 
 
-def _read_on(stamp: Stamp | None, arrival: Arrival) -> date:
-    """The UTC day that a row's index depends on: the one on which the agent read the line.
+def read_on(stamp: Stamp | None, arrived_at: datetime) -> date:
+    """The UTC day on which the agent read the line: where a row is stored may depend on it.
 
     Not the arrival's, which is another one when a line is sent again after midnight: the row would be stored twice.
     A foreign producer's record has no better one, nor has a stamp whose time is absurd.
     """
-    arrived_on = arrival.at.date()
-    read_on = _date_of(stamp.t[:10]) if stamp else None
-    return arrived_on if read_on is None or abs(read_on - arrived_on) > _LONGEST_SENDING else read_on
+    arrived_on = arrived_at.date()
+    day = _date_of(stamp.t[:10]) if stamp else None
+    return arrived_on if day is None or abs(day - arrived_on) > _LONGEST_SENDING else day
 
 
 @lru_cache(maxsize=1024)
@@ -178,13 +165,3 @@ def _date_of(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=1024)
-def _daily(prefix: str, day: date) -> str:
-    return f"{prefix}-{day:%Y.%m.%d}"
-
-
-def is_letter(row: Row) -> bool:
-    """Whether `row` is a refused event's."""
-    return row.index.startswith("letters-")

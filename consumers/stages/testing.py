@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from consumers.delivery import Batch, Position, Record, Row, Shard
-from consumers.stages.judge import Judge
+from consumers.stages.documents import document_of
+from consumers.stages.judge import Judge, Verdict
 from consumers.stages.rows import ShopFacts
 from consumers.stages.validate import Skus
 from contract.identity import IdentityKey
@@ -68,12 +69,41 @@ def batch(contents: Iterable[bytes], *, first: int = 1, arrived_at: dt.datetime 
     return Batch(shard=SHARD, records=records)
 
 
-def judge(*, skus: Skus = SKUS, zone: str = "Europe/London", window_days: int = 14) -> Judge:
+def heartbeat(**changes: Any) -> dict[str, Any]:
+    """A good heartbeat of the file `i-1-abc` as the agent sends it, with `changes`; one that is `...` is left out."""
+    good: dict[str, Any] = {
+        "type": "heartbeat",
+        "kind": "order",
+        "lines": 3,
+        "bytes": 1098,
+        "crc_sum": 5_123_456_789,
+        "size": 1101,
+        "final": False,
+        "_sp": {
+            "k": "heartbeat",
+            "f": "i-1-abc",
+            "o": 1101,
+            "n": 0,
+            "c": 0,
+            "h": "shop/orders",
+            "t": "2026-11-27T08:00:00.5Z",
+        },
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not ...}
+
+
+def judge(*, skus: Skus = SKUS, zone: str = "Europe/London") -> Judge:
     """A judge of a small shop."""
-    return Judge(skus, ShopFacts(key=KEY, zone=ZoneInfo(zone), window_days=window_days))
+    return Judge(skus, ShopFacts(key=KEY, zone=ZoneInfo(zone)))
 
 
-def verdict(data: bytes, *, skus: Skus = SKUS) -> Row:
+def verdict(data: bytes, *, skus: Skus = SKUS) -> Verdict:
     """The row of one record."""
-    (row,) = judge(skus=skus).judge(batch([data]))
-    return row
+    (judged,) = judge(skus=skus).judge(batch([data]))
+    return judged.row
+
+
+def documents(of: Batch, *, skus: Skus = SKUS, window_days: int = 14) -> list[Row]:
+    """What the live store gets of these records."""
+    rows = (document_of(judged, window_days) for judged in judge(skus=skus).judge(of))
+    return [row for row in rows if row is not None]

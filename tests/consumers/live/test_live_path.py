@@ -8,8 +8,8 @@ from consumers.delivery import Backpressure, Batch, Position, Refused, Row
 from consumers.live import LivePath
 from consumers.sinks.testing import FakeSink
 from consumers.sources.testing import ScriptedPath
-from consumers.stages.judge import Judge
-from consumers.stages.testing import ARRIVED_AT, SHARD, SKUS, batch, encoded, judge, order
+from consumers.stages.judge import Judge, Judged
+from consumers.stages.testing import ARRIVED_AT, SHARD, SKUS, batch, encoded, heartbeat, judge, order
 from consumers.tally import Tally
 from consumers.testing import PathConformance
 from contract.rows import LetterRow
@@ -32,7 +32,7 @@ class _LoggingJudge(Judge):
         super().__init__(SKUS, judge()._shop)
         self._log = log
 
-    def judge(self, batch: Batch) -> list[Row]:
+    def judge(self, batch: Batch) -> list[Judged]:
         self._log.append(f"judge {len(batch.records)}")
         return super().judge(batch)
 
@@ -98,6 +98,22 @@ def test_every_record_is_counted_once() -> None:
     assert counts == {"accepted": 3, "refused": 2}
     assert slowest_s == 2.0
     assert tally.take() == ({}, 0.0)
+
+
+def test_a_heartbeat_is_taken_and_leaves_nothing_in_the_store() -> None:
+    tally, sink = Tally(), FakeSink()
+    contents = [msgspec.json.encode(heartbeat()), encoded(order()), msgspec.json.encode(heartbeat(lines="x"))]
+    assert live_path(sink, tally=tally).accept(batch(contents)) == Position(3)
+    assert [index for index, _ in sink.rows] == ["orders-2026.11.27", "letters-2026.11.27"]
+    assert tally.take()[0] == {"accepted": 1, "refused": 1}
+
+
+def test_a_document_that_is_refused_beside_a_heartbeat_becomes_the_right_letter() -> None:
+    sink = FakeSink(is_poison=lambda row: row.index.startswith("orders"))
+    contents = [msgspec.json.encode(heartbeat()), encoded(order(event_id="e-7"), offset=7)]
+    live_path(sink).accept(batch(contents))
+    (row,) = sink.rows.values()
+    assert (row.row_id, row.origin) == ("e-7", ("i-1-abc", 7))
 
 
 class _LiveEffects:

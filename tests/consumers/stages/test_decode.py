@@ -8,7 +8,8 @@ import pytest
 from consumers.stages.decode import decode
 from consumers.stages.events import Event, Unreadable
 from consumers.stages.shape import DEEPEST
-from consumers.stages.testing import encoded, order, stamp_of, stamped
+from consumers.stages.testing import encoded, heartbeat, order, stamp_of, stamped
+from contract.heartbeat import Heartbeat
 from contract.reasons import Reason
 
 pytestmark = pytest.mark.unit
@@ -179,3 +180,55 @@ def test_a_shops_own_field_called_line_is_no_envelope() -> None:
 def test_the_last_of_two_equal_fields_counts() -> None:
     assert readable(GOOD[:-1] + b',"order_id":"O-2"}').order.order_id == "O-2"
     assert readable(GOOD[:-1] + b',"order_id":"O-2","gift":1}').order.order_id == "O-2"
+
+
+def test_text_that_no_column_holds_is_refused_and_named() -> None:
+    lines = [{"sku": "71053", "quantity": 1, "unit_price": 5}, {"sku": "a\0", "quantity": 1, "unit_price": 5}]
+    for extra in ({}, {"gift": 1}):
+        event = refused(encoded(order(channel="\0", region="\0", lines=lines, **extra)))
+        assert event.fault == (Reason.BAD_SHAPE, ["$.channel: a NUL", "$.region: a NUL", "$.lines[1].sku: a NUL"])
+        assert (event.event_type, event.event_id, event.order_id) == ("order", "e-1", "O-1")
+
+
+def test_a_nul_in_what_is_hashed_or_kept_as_json_is_no_fault() -> None:
+    event = readable(encoded(order(customer_id="a\0", session_id="\0", gift="\0", channel="\\u0000")))
+    assert event.order.channel == "\\u0000"
+    assert event.extra == b'{"gift":"\\u0000"}'
+
+
+def test_a_file_id_with_a_nul_is_no_stamp() -> None:
+    assert refused(stamped(GOOD, file="a\0")).fault.reason is Reason.RESERVED_FIELD
+
+
+def test_a_heartbeat_is_read_by_type_and_stamp() -> None:
+    beat = decode(msgspec.json.encode(heartbeat(note="unknown")))
+    assert isinstance(beat, Heartbeat)
+    assert (beat.kind, beat.lines, beat.bytes, beat.final, beat.sp.f, beat.sp.o) == (
+        "order", 3, 1098, False, "i-1-abc", 1101,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "stamp", "reason", "at"),
+    [
+        ({"lines": "x"}, {}, Reason.BAD_SHAPE, "$.lines: Expected int, got str"),
+        ({"final": ...}, {}, Reason.BAD_SHAPE, "$: Object missing required field final"),
+        ({"kind": "secret"}, {}, Reason.BAD_SHAPE, "$.kind: no allowed value"),
+        ({"lines": -1, "size": 2**63}, {}, Reason.OUT_OF_RANGE, "$.lines"),
+        ({}, {"t": "secret"}, Reason.BAD_SHAPE, "$._sp.t"),
+        ({}, {"t": "2026-11-27T08:00:00"}, Reason.BAD_SHAPE, "$._sp.t"),
+        ({}, {"t": "0001-01-01T00:00:00+14:00"}, Reason.BAD_SHAPE, "$._sp.t"),
+        ({}, {"h": "x\0"}, Reason.BAD_SHAPE, "$._sp.h"),
+        ({}, {"h": "é" * 2_049}, Reason.BAD_SHAPE, "$._sp.h"),
+    ],
+)
+def test_a_malformed_heartbeat_is_refused(
+    changes: dict[str, Any], stamp: dict[str, Any], reason: Reason, at: str
+) -> None:
+    event = refused(msgspec.json.encode(heartbeat(**changes, _sp={**heartbeat()["_sp"], **stamp})))
+    assert (event.fault.reason, event.fault.at[0], event.event_type) == (reason, at, "heartbeat")
+    assert event.stamp is not None
+
+
+def test_a_line_that_calls_itself_a_heartbeat_is_none() -> None:
+    assert refused(encoded(heartbeat(_sp=...))).fault.reason is Reason.UNKNOWN_TYPE

@@ -8,7 +8,9 @@ from consumers.stages.decode import decode
 from consumers.stages.events import Event
 from consumers.stages.identity import LONGEST_ID, content_hash_of, event_id_of, original_line
 from consumers.stages.testing import encoded, order, stamp_of, stamped, verdict
+from contract.heartbeat import Heartbeat
 from contract.identity import event_id_of_line
+from contract.rows import OrderRow
 from producers.agent.pack import Origin, pack
 
 pytestmark = pytest.mark.unit
@@ -20,24 +22,31 @@ def hash_of(data: bytes) -> str:
     return content_hash_of(event)
 
 
+def id_of(data: bytes) -> str:
+    row = verdict(data)
+    assert isinstance(row, OrderRow)
+    return row.event_id
+
+
 def test_an_event_is_known_by_its_own_id() -> None:
-    assert verdict(encoded(order(event_id="mine"))).row_id == "mine"
+    assert id_of(encoded(order(event_id="mine"))) == "mine"
 
 
 def test_a_line_without_an_id_is_known_by_file_offset_and_bytes() -> None:
     line = msgspec.json.encode(order(event_id=...))
-    assert verdict(stamped(line, offset=9)).row_id == event_id_of_line(stamp_of(line, offset=9), line)
+    assert id_of(stamped(line, offset=9)) == event_id_of_line(stamp_of(line, offset=9), line)
 
 
 def test_a_foreign_record_without_an_id_is_known_by_its_place() -> None:
-    assert verdict(msgspec.json.encode(order(event_id=...))).row_id == "record:shardId-000000000000:1:0"
+    assert id_of(msgspec.json.encode(order(event_id=...))) == "record:shardId-000000000000:1:0"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=300))
 def test_an_identity_always_fits_the_store(own: str) -> None:
     identity = event_id_of(own, None, None, b"", "s", Position(1))
     assert 0 < len(identity.encode()) <= LONGEST_ID
-    assert identity == own or len(own.encode()) > LONGEST_ID
+    assert "\0" not in identity
+    assert identity == own or len(own.encode()) > LONGEST_ID or "\0" in own
 
 
 def test_long_ids_that_begin_alike_stay_apart() -> None:
@@ -54,6 +63,7 @@ def test_the_line_is_recovered_from_what_the_agent_packs(inside: str, after: str
     packed = pack(Origin(kind="order", file_id="f", where=host, read_at="t"), 5, line)
     assert packed is not None
     event_read = decode(packed.data)
+    assert not isinstance(event_read, Heartbeat)
     assert event_read.stamp is not None
     assert original_line(packed.data, event_read.stamp) == line
 
@@ -62,7 +72,7 @@ def test_a_stamp_added_another_way_still_names_the_line_for_good() -> None:
     line = msgspec.json.encode(order(event_id=...))
     stamp = stamp_of(line)
     ids = {
-        verdict(msgspec.json.encode({"_sp": msgspec.structs.replace(stamp, t=read_at), **order(event_id=...)})).row_id
+        id_of(msgspec.json.encode({"_sp": msgspec.structs.replace(stamp, t=read_at), **order(event_id=...)}))
         for read_at in ("first", "again")
     }
     assert len(ids) == 1

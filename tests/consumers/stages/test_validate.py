@@ -2,11 +2,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.stages.testing import SKUS, order
-from consumers.stages.validate import faults_of
+from consumers.stages.validate import RULES, faults_of
 from contract.money import LARGEST
-from contract.order import Order
+from contract.order import Order, total_of
 from contract.reasons import Reason
 
 pytestmark = pytest.mark.unit
@@ -98,3 +100,37 @@ def test_a_fraction_of_a_penny_says_nothing_of_the_total() -> None:
     assert faults(lines=[line(quantity=3, unit_price=0.1)], shipping=0, total=1) == [
         (Reason.MONEY_NOT_INTEGER, ["$.lines[0].unit_price"])
     ]
+
+
+def test_more_pieces_than_a_double_counts_are_out_of_range() -> None:
+    lines = [line(quantity=LARGEST, unit_price=0)] * 1_000 + [line(quantity=2**53 - 1_000 * LARGEST, unit_price=0)]
+    paid = {"tax": 0, "shipping": 0, "total": 1, "lines": [*lines, line(quantity=1, unit_price=1)]}
+    assert faults(**paid) == [(Reason.OUT_OF_RANGE, ["$.lines"])]
+    assert faults(**{**paid, "lines": [*lines[:-1], line(quantity=1, unit_price=1)]}) == []
+
+
+amounts = st.integers(-1, 4) | st.floats(-1, 4) | st.sampled_from([2.0, LARGEST, LARGEST + 1, -0.0, 10**30])
+any_line = st.fixed_dictionaries(
+    {
+        "sku": st.sampled_from(["85123A", "no"]),
+        "quantity": st.integers(-1, 4) | st.just(LARGEST),
+        "unit_price": amounts,
+    },
+    optional={"discount": amounts},
+)
+anything = st.fixed_dictionaries(
+    {"lines": st.lists(any_line, max_size=3), "tax": amounts, "shipping": amounts},
+    optional={
+        "currency": st.sampled_from(["GBP", "gbp", "", "£££", "GBPX"]),
+        "schema_version": st.integers(-1, 3),
+        "event_time": st.sampled_from(["0001-01-01T00:00:00Z", "0002-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]),
+    },
+)
+
+
+@given(anything, st.sampled_from([SKUS, frozenset[str]()]), st.sampled_from([0, 0, 0, 1]))
+def test_the_short_way_and_the_rules_agree(changes: dict[str, Any], skus: frozenset[str], off: int) -> None:
+    event = msgspec.json.decode(msgspec.json.encode(order(**changes)), type=Order)
+    event = msgspec.structs.replace(event, total=total_of(event) + off)
+    breaks_a_rule = event.schema_version > 1 or any(rule.broken_at(event, skus) for rule in RULES)
+    assert bool(faults_of(event, skus)) == (breaks_a_rule or off == 1)

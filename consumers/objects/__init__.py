@@ -12,7 +12,10 @@ class Objects(Protocol):
         ...
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Store it unless there is an object with this key: False, and that one stays as it is."""
+        """Store it unless there is an object with this key: False, and that one stays as it is.
+
+        False may also mean that an earlier try of the same put has taken effect: read it to know.
+        """
         ...
 
     def get(self, key: str) -> bytes:

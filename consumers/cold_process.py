@@ -1,0 +1,110 @@
+"""Cold as a process: the parts put together, run until told to stop."""
+
+import gc
+import random
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from consumers.cold import Buckets, ColdPath, Limits
+from consumers.delivery import Shard
+from consumers.objects.s3 import S3Objects
+from consumers.reference import load_judge
+from consumers.report import reporting
+from consumers.settings import Cold, ColdSettings
+from consumers.sources.kinesis.source import kinesis_source
+from consumers.spans.budget import Budget
+from consumers.spans.span import Author
+from consumers.tally import Tally
+from runtime.aws import client
+from runtime.clock import Clock, SystemClock
+from runtime.outage import Stop, Trouble, wait_at_start
+
+_MIB = 1 << 20
+_CONNECTIONS = 64  # shards that put at the same time without waiting for a connection
+
+
+def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
+    """Read the transactions stream into the lake until `stop` is set; all that was accepted is in it then.
+
+    Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
+    is not there.
+    """
+    judge = load_judge(settings.identity, settings.reference, settings.shop)
+    lake, restricted = buckets_of(settings)
+    tally, clock, rng = Tally(), SystemClock(), random.Random()
+    if not await_buckets([lake.check, restricted.check], settings.cold, stop, clock, rng):
+        return
+    source = kinesis_source(
+        aws=settings.aws,
+        stream=settings.streams.transactions,
+        application=settings.cold.application,
+        settings=settings.cold_fleet,
+    )
+    author = Author(
+        application=settings.cold.application,
+        worker=settings.cold_fleet.worker or socket.gethostname(),
+        reference=judge.reference,
+    )
+    budget = Budget(settings.cold.memory_mib * _MIB)
+
+    def open_path(shard: Shard) -> ColdPath:
+        return ColdPath(
+            shard,
+            judge,
+            Buckets(lake=lake, restricted=restricted),
+            author=author,
+            limits=limits_of(settings.cold),
+            budget=budget,
+            tally=tally,
+            clock=clock,
+            rng=rng,
+        )
+
+    gc.freeze()  # all of this stays: looking through it again and again took a twentieth of the time
+    try:
+        with reporting(tally, source, settings.cold.report_s, _sentence):
+            source.run(open_path, stop)
+    finally:
+        gc.unfreeze()
+
+
+def buckets_of(settings: ColdSettings) -> tuple[S3Objects, S3Objects]:
+    """The lake's bucket and the restricted one."""
+    s3 = client("s3", settings.aws, connections=_CONNECTIONS)
+    lake = S3Objects(s3, settings.lake.bucket)
+    return lake, S3Objects(s3, settings.lake.restricted_bucket, setting="[lake] restricted_bucket")
+
+
+def limits_of(cold: Cold) -> Limits:
+    """When spans end."""
+    return Limits(nbytes=cold.span_mib * _MIB, records=cold.span_records, parts=cold.span_objects, age_s=cold.span_s)
+
+
+def await_buckets(checks: list[Callable[[], None]], cold: Cold, stop: Stop, clock: Clock, rng: random.Random) -> bool:
+    """See that the buckets are there. False if `stop` came first.
+
+    Raises ConfigError for one that is not, and for S3 still away after `start_patience_s`.
+    """
+
+    def check() -> None:
+        for each in checks:
+            each()
+
+    return wait_at_start(
+        check,
+        stop,
+        trouble=Trouble("S3", clock),
+        patience_s=cold.start_patience_s,
+        advice="start it (a local one: `make up`), or change [aws] endpoint; [cold] start_patience_s waits longer",
+        clock=clock,
+        rng=rng,
+    )
+
+
+def _sentence(counts: Counter[str], slowest_s: float) -> str:
+    return (
+        f"orders {counts['orders']}, letters {counts['letters']}, heartbeats {counts['account']} in"
+        f" {counts['spans']} spans; arrival to manifest {slowest_s:.1f} s at most"
+    )

@@ -1,0 +1,64 @@
+"""A cold path of a small shop on buckets in memory."""
+
+import random
+from collections.abc import Collection
+
+from consumers.cold import Buckets, ColdPath, Limits
+from consumers.objects.testing import Fault, MemoryObjects
+from consumers.spans.budget import Budget
+from consumers.spans.span import Author
+from consumers.spans.testing import Chained
+from consumers.stages.testing import ARRIVED_AT, SHARD, judge
+from consumers.tally import Tally
+from runtime.effects import Effect, no_effect
+from runtime.testing import ManualClock
+
+APPLICATION = "cold"
+LIMITS = Limits(nbytes=1 << 20, records=1_000, parts=64, age_s=20.0)
+
+
+class ColdBench:
+    """Two buckets, a clock, and as many workers on them as a test wants."""
+
+    def __init__(self, *, limits: Limits = LIMITS, budget: Budget | None = None) -> None:
+        self.clock = ManualClock(ARRIVED_AT)
+        self.lake = MemoryObjects(clock=self.clock)
+        self.restricted = MemoryObjects(clock=self.clock)
+        self.tally = Tally()
+        self.limits = limits
+        self.budget = budget or Budget(1 << 30)
+        self.chained = Chained(self.lake, self.restricted, APPLICATION, SHARD.shard_id)
+        self._rng = random.Random(7)
+
+    def path(self, *, worker: str = "w-1", effect: Effect = no_effect) -> ColdPath:
+        """A fresh process's path on the shard: what lies in the buckets is all it knows."""
+        return ColdPath(
+            SHARD,
+            judge(),
+            Buckets(lake=self.lake, restricted=self.restricted),
+            author=Author(APPLICATION, worker, {"catalogue": "test"}),
+            limits=self.limits,
+            budget=self.budget,
+            tally=self.tally,
+            clock=self.clock,
+            rng=self._rng,
+            effect=effect,
+        )
+
+    def unreferenced(self) -> Collection[str]:
+        """Keys of objects that no manifest names."""
+        named = {
+            file.key
+            for manifest in self.chained.manifests
+            for file in (*manifest.data, *manifest.raw, *manifest.letters)
+        }
+        return {key for key in (*self.lake.stored, *self.restricted.stored) if not key.startswith("manifests/")} - named
+
+    def next_faults(self, *faults: Fault | None) -> None:
+        """The next requests to either bucket meet these."""
+        self.lake.next_faults(*faults)
+        self.restricted.trouble = self.lake.trouble
+
+    def fail(self, fault: Fault | None) -> None:
+        """From now on every request meets it; None: none does."""
+        self.lake.trouble = self.restricted.trouble = lambda operation, key: fault

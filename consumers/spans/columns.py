@@ -1,0 +1,107 @@
+"""Rows as Arrow columns, one record batch a table and day, in the order of the tables' columns."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumers.stages.judge import Verdict
+from contract import tables
+from contract.rows import HeartbeatRow, LetterRow, OrderRow
+from contract.tables import Kind, Table
+
+_TYPES = {
+    Kind.TEXT: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.TIME: pa.timestamp("us", "UTC"),
+}
+_OF_THE_ORDER = ("event_id", "event_date", "event_time", "content_hash", "kind", "channel", "region", "currency")
+
+TableBatch = tuple[Table, dt.date, pa.RecordBatch]
+
+
+@cache
+def schema_of(table: Table) -> pa.Schema:
+    """The columns of `table`: its Parquet files have them in this order, as COPY expects them."""
+    return pa.schema([pa.field(each.name, _TYPES[each.kind], nullable=each.nullable) for each in table.columns])
+
+
+def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
+    """Rows by table and day; those of one keep their order. An order's lines are rows of a table of their own."""
+    sorted_out: dict[tuple[type, dt.date], list[Any]] = defaultdict(list)
+    for row in rows:
+        if isinstance(row, OrderRow):
+            sorted_out[OrderRow, row.event_date].append(row)
+        elif isinstance(row, LetterRow):
+            sorted_out[LetterRow, row.read_on].append(row)
+        else:
+            sorted_out[HeartbeatRow, row.arrived_on].append(row)
+    for (kind, day), same in sorted_out.items():
+        if kind is OrderRow:
+            orders = _batch(tables.ORDERS, OrderRow, same)
+            yield tables.ORDERS, day, orders
+            yield tables.LINES, day, _lines(same, orders)
+        else:
+            table = tables.LETTERS if kind is LetterRow else tables.ACCOUNT
+            yield table, day, _batch(table, kind, same)
+
+
+def _batch(table: Table, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:
+    schema = schema_of(table)
+    columns = [
+        pa.array(_values(rows, *path), field.type) for path, field in zip(_paths(table, kind), schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _values(rows: Sequence[msgspec.Struct], name: str, inner: str) -> list[Any]:
+    values = list(map(attrgetter(name), rows))
+    if inner:
+        return [None if each is None else getattr(each, inner) for each in values]
+    return [",".join(each) for each in values] if isinstance(values[0], list) else values
+
+
+@cache
+def _paths(table: Table, kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """Where each column is in a row: a field, and the field inside it where that is a struct."""
+
+    def path(column: str) -> tuple[str, str]:
+        if column in kind.__struct_fields__:
+            return column, ""
+        outer = next(name for name in kind.__struct_fields__ if column.startswith(f"{name}_"))
+        return outer, column.removeprefix(f"{outer}_")
+
+    return tuple(path(column.name) for column in table.columns)
+
+
+def _lines(rows: Sequence[OrderRow], orders: pa.RecordBatch) -> pa.RecordBatch:
+    """The lines of these orders, numbered from 1 in each; units and amount are negative for a return's."""
+    per_order = np.fromiter((row.line_count for row in rows), np.int64, len(rows))
+    parent = np.repeat(np.arange(len(rows)), per_order)
+    lines = [line for row in rows for line in row.lines]
+    quantity, price, discount = (
+        pa.array(list(map(attrgetter(name), lines)), pa.int64()) for name in ("quantity", "unit_price", "discount")
+    )
+    shared = orders.select(_OF_THE_ORDER).take(pa.array(parent))
+    sign = pc.if_else(pc.equal(shared["kind"], "return"), pa.scalar(-1, pa.int64()), pa.scalar(1, pa.int64()))
+    columns = {
+        **dict(zip(_OF_THE_ORDER, shared.columns, strict=True)),
+        "line_number": pa.array(np.arange(len(lines)) - (np.cumsum(per_order) - per_order)[parent] + 1),
+        "sku": pa.array([line.sku for line in lines], pa.string()),
+        "quantity": quantity,
+        "unit_price": price,
+        "discount": discount,
+        "units": pc.multiply_checked(quantity, sign),
+        "amount": pc.multiply_checked(pc.subtract_checked(pc.multiply_checked(quantity, price), discount), sign),
+    }
+    schema = schema_of(tables.LINES)
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

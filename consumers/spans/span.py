@@ -1,0 +1,166 @@
+"""An open span: what was accepted of one shard and is not yet in the lake, as compact as it will lie there."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from consumers.delivery import Position, Record, Shard
+from consumers.manifests import DataFile, Manifest, RawFile, data_key, restricted_key
+from consumers.spans.columns import batches_of
+from consumers.spans.parquet import ParquetPart
+from consumers.spans.raw import RawWriter
+from consumers.spans.stretches import Stretches
+from consumers.stages.judge import Judged, Verdict
+from contract.rows import LetterRow
+from contract.tables import LETTERS, ORDERS, Table
+
+_ROWS_TOGETHER = 2_048  # to columns at once: fewer cost more each, more cost memory
+_BYTES_TOGETHER = 2 << 20  # of their records
+_ROW_WEIGHT = 6  # bytes of memory of a row, to one byte of its record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A closed span: objects to put, and the manifest that makes them count. Small: compressed, and nothing else."""
+
+    manifest: Manifest
+    end: Position  # of the last record
+    lake: dict[str, bytes]  # objects by key
+    restricted: dict[str, bytes]  # the letters, then the raw records
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return sum(map(len, (*self.lake.values(), *self.restricted.values())))
+
+    @property
+    def raw(self) -> bytes:
+        """The object of all its records."""
+        return self.restricted[self.manifest.raw[0].key]
+
+
+class Author(NamedTuple):
+    """Whose spans these are."""
+
+    application: str
+    worker: str
+    reference: dict[str, str]  # versions of what is judged by
+
+
+class Span:
+    """Records after `previous`, judged. It may end after any `add`: whole records of the stream are added together."""
+
+    def __init__(self, shard: Shard, previous: int, *, span_id: str) -> None:
+        self._shard = shard
+        self._previous = previous
+        self._span_id = span_id
+        self._rows: list[Verdict] = []  # not yet columns
+        self._row_bytes = 0  # of their records
+        self._parts: dict[tuple[Table, dt.date], ParquetPart] = {}
+        self._raw, self._letters = RawWriter(), RawWriter()
+        self._lines, self._refused = Stretches(), Stretches()  # of spool files, in each of the two
+        self._end = Position(previous)
+        self._arrived: tuple[dt.datetime, dt.datetime] | None = None  # first, last
+        self.taken_bytes = 0  # of records, as the stream delivered them
+
+    @property
+    def records(self) -> int:
+        """How many were added."""
+        return self._raw.records
+
+    @property
+    def parts(self) -> int:
+        """Parquet objects that it makes, each with buffers of its own."""
+        return len(self._parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, about."""
+        parts = sum(part.nbytes for part in self._parts.values())
+        return parts + self._raw.nbytes + self._letters.nbytes + _ROW_WEIGHT * self._row_bytes
+
+    def add(self, records: Sequence[Record], judged: Sequence[Judged]) -> None:
+        """Take records with their verdicts, oldest first, none of them before the last one added; at least one."""
+        rows = [each.row for each in judged]
+        refused = [type(row) is LetterRow for row in rows]
+        self._raw.add(records, refused)
+        if any(refused):
+            for record, row in zip(records, rows, strict=True):
+                if isinstance(row, LetterRow):
+                    self._letters.add_letter(record, row)
+        arrivals = [record.arrived_at for record in records]
+        first, last = self._arrived or (arrivals[0], arrivals[0])
+        self._arrived = min(first, min(arrivals)), max(last, max(arrivals))
+        self._end = records[-1].position
+        self._rows += rows
+        size = sum(map(len, [record.data for record in records]))
+        self._row_bytes += size
+        self.taken_bytes += size
+        if len(self._rows) >= _ROWS_TOGETHER or self._row_bytes >= _BYTES_TOGETHER:
+            self._to_columns()
+
+    def seal(self, author: Author, written_at: dt.datetime) -> Sealed:
+        """Close it. Nothing can be added afterwards."""
+        assert self._arrived, "an empty span"
+        self._to_columns()
+        first, last = self._arrived
+        lake, data = self._data(author.application)
+        restricted: dict[str, bytes] = {}
+        letters = self._originals("letters", author, self._letters, self._refused, restricted)
+        raw = self._originals("raw", author, self._raw, self._lines, restricted)
+        manifest = Manifest(
+            span_id=self._span_id,
+            application=author.application,
+            stream=self._shard.stream,
+            shard_id=self._shard.shard_id,
+            previous=self._previous,
+            last=self._end.sequence,
+            records=self.records,
+            first_arrived_at=first,
+            last_arrived_at=last,
+            data=data,
+            raw=raw,
+            letters=letters,
+            reference=author.reference,
+            written_at=written_at,
+            worker=author.worker,
+        )
+        return Sealed(manifest=manifest, end=self._end, lake=lake, restricted=restricted)
+
+    def _to_columns(self) -> None:
+        for table, day, batch in batches_of(self._rows):
+            part = self._parts.get((table, day)) or self._parts.setdefault((table, day), ParquetPart(table))
+            part.add(batch)
+            if table in (ORDERS, LETTERS):
+                self._lines.add(batch)
+            if table is LETTERS:
+                self._refused.add(batch)
+        self._rows, self._row_bytes = [], 0
+
+    def _data(self, application: str) -> tuple[dict[str, bytes], list[DataFile]]:
+        objects, files = {}, []
+        for (table, day), part in self._parts.items():
+            key = data_key(application, table.name, day, self._shard.shard_id, self._span_id)
+            body = objects[key] = part.finish()
+            files.append(
+                DataFile(table=table.name, day=day, key=key, bytes=len(body), rows=part.rows, sha256=_sha256(body))
+            )
+        self._parts.clear()
+        return objects, files
+
+    def _originals(
+        self, what: str, author: Author, writer: RawWriter, lines: Stretches, objects: dict[str, bytes]
+    ) -> list[RawFile]:
+        if not writer.records:
+            return []
+        assert self._arrived
+        arrived_on = self._arrived[0].date()
+        key = restricted_key(author.application, what, arrived_on, self._shard.shard_id, self._span_id)
+        body = objects[key] = writer.finish()
+        return [RawFile(key=key, bytes=len(body), records=writer.records, sha256=_sha256(body), files=lines.all())]
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

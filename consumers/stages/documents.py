@@ -1,0 +1,61 @@
+"""The last stage of live: rows addressed and serialised for the live store. Cold has columns instead."""
+
+from datetime import date
+from functools import lru_cache
+
+from msgspec.json import Encoder
+
+from consumers.delivery import Row
+from consumers.stages.judge import Judged
+from consumers.stages.rows import read_on
+from contract.rows import LetterRow, OrderRow, Origin
+
+LATE_INDEX = "orders-late"
+
+_encode = Encoder().encode
+
+
+def document_of(judged: Judged, window_days: int) -> Row | None:
+    """The document of one verdict; None for a heartbeat, which the live store does not hold.
+
+    Orders dated further than `window_days` from the day they were read share one index.
+    """
+    row = judged.row
+    if isinstance(row, OrderRow):
+        is_late = abs((row.event_date - read_on(judged.stamp, row.arrived_at)).days) > window_days
+        return _order(row, LATE_INDEX if is_late else _daily("orders", row.event_date))
+    return letter_document(row) if isinstance(row, LetterRow) else None
+
+
+def _order(row: OrderRow, index: str) -> Row:
+    return Row(
+        index=index,
+        row_id=row.event_id,
+        document=_encode(row),
+        origin=_place(row.origin),
+        content_hash=row.content_hash,
+    )
+
+
+def letter_document(letter: LetterRow) -> Row:
+    """The document of a refused event."""
+    return Row(
+        index=_daily("letters", letter.read_on),
+        row_id=letter.letter_id,
+        document=_encode(letter),
+        origin=_place(letter.origin),
+    )
+
+
+def is_letter(row: Row) -> bool:
+    """Whether `row` is a refused event's."""
+    return row.index.startswith("letters-")
+
+
+def _place(origin: Origin | None) -> tuple[str, int] | None:
+    return None if origin is None else (origin.file, origin.offset)
+
+
+@lru_cache(maxsize=1024)
+def _daily(prefix: str, day: date) -> str:
+    return f"{prefix}-{day:%Y.%m.%d}"
