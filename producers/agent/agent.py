@@ -2,6 +2,7 @@
 
 import logging
 
+from producers.agent.heartbeats import Heartbeats
 from producers.agent.put import Sender
 from producers.agent.spool import Spool
 from producers.agent.state import State
@@ -14,14 +15,23 @@ _log = logging.getLogger(__name__)
 
 
 class Agent:
-    """Spool -> stream -> checkpoint, one request in flight."""
+    """Spool -> stream -> checkpoint -> heartbeat, one request in flight."""
 
     def __init__(
-        self, *, spool: Spool, state: State, sender: Sender, clock: Clock, poll_s: float, state_every_s: float
+        self,
+        *,
+        spool: Spool,
+        state: State,
+        sender: Sender,
+        heartbeats: Heartbeats,
+        clock: Clock,
+        poll_s: float,
+        state_every_s: float,
     ) -> None:
         self._spool = spool
         self._state = state
         self._sender = sender
+        self._heartbeats = heartbeats
         self._clock = clock
         self._poll_s = poll_s
         self._state_every_s = state_every_s
@@ -31,7 +41,8 @@ class Agent:
     def run(self, stop: Stop, *, once: bool = False) -> bool:
         """Send what the spool holds and what comes, until `stop` is set; with `once`, until all is acknowledged.
 
-        Returns whether every complete line that the last look found is acknowledged, and the state says so on disk.
+        Returns whether every complete line that the last look found is acknowledged, with `once` every file's last
+        heartbeat too, and the state says so on disk.
         Raises ConfigError where waiting will not help.
         """
         self._sender.wait_until_ready(stop)
@@ -46,6 +57,12 @@ class Agent:
             self._disk.over()
             if drained and not once:
                 stop.wait(self._poll_s)
+        if not self._save_at_end():
+            return False
+        if once and drained:
+            drained = self._heartbeats.end(stop)
+        else:
+            self._heartbeats.part()
         return self._save_at_end() and drained and not self._spool.unreadable
 
     def _send_next(self, stop: Stop) -> bool:
@@ -58,6 +75,7 @@ class Agent:
             self._state.save()
         acknowledged = self._sender.send(batch.lines, stop)
         self._state.advance(batch.lines, acknowledged)
+        self._heartbeats.beat()
         self._save_now_and_then()
         return not batch.is_full and all(acknowledged)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from producers.agent.agent import Agent
+from producers.agent.heartbeats import Heartbeats, Rhythm
 from producers.agent.kinesis import KinesisStream
-from producers.agent.put import Sender
+from producers.agent.put import Sender, Stream
 from producers.agent.settings import AgentSettings
 from producers.agent.spool import Host, Spool
 from producers.agent.state import State, lock_folder
@@ -47,28 +48,25 @@ def opened(settings: AgentSettings) -> Iterator[Agent]:
         raise ConfigError(f"{state_folder}: both [agent] spool and [agent] state; give the state a folder of its own")
     kinesis = client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S)
     with _locked(state_folder), _locked(spool_folder):
-        clock, host = SystemClock(), socket.gethostname()
         state = _writable(State(state_folder), state_folder)
-        yield Agent(
-            spool=Spool(
-                spool_folder,
-                state,
-                kind="order",
-                host=Host(name=host, instance=settings.agent.instance or host),
-                clock=clock,
-                token=lambda: secrets.token_hex(8),
-            ),
-            state=state,
-            sender=Sender(
-                KinesisStream(kinesis, settings.streams.transactions),
-                rng=random.Random(),
-                clock=clock,
-                start_patience_s=settings.agent.start_patience_s,
-            ),
-            clock=clock,
-            poll_s=settings.agent.poll_s,
-            state_every_s=settings.agent.state_every_s,
-        )
+        yield _agent(settings, spool_folder, state, KinesisStream(kinesis, settings.streams.transactions))
+
+
+def _agent(settings: AgentSettings, spool_folder: Path, state: State, stream: Stream) -> Agent:
+    clock, name, how = SystemClock(), socket.gethostname(), settings.agent
+    host = Host(name=name, instance=how.instance or name)
+    spool = Spool(spool_folder, state, kind="order", host=host, clock=clock, token=lambda: secrets.token_hex(8))
+    sender = Sender(stream, rng=random.Random(), clock=clock, start_patience_s=how.start_patience_s)
+    rhythm = Rhythm(moved_s=how.heartbeat_s, idle_s=how.heartbeat_idle_s, final_after_s=how.final_after_s)
+    return Agent(
+        spool=spool,
+        state=state,
+        sender=sender,
+        heartbeats=Heartbeats(spool=spool, state=state, sender=sender, host=host, clock=clock, rhythm=rhythm),
+        clock=clock,
+        poll_s=how.poll_s,
+        state_every_s=how.state_every_s,
+    )
 
 
 def _writable(state: State, folder: Path) -> State:

@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,21 +16,62 @@ HEAD_BYTES = 256  # more than two orders share: their ids and times come first
 FileKey = tuple[int, int]  # (device, inode)
 
 
+class Said(NamedTuple):
+    """What the last heartbeat that the stream acknowledged said of a file, as far as it can change."""
+
+    offset: int
+    size: int
+    final: bool
+
+
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the state holds of one file."""
 
     file_id: str
+    kind: Literal["order", "access"] = "order"  # of its lines
     path: str  # where it was last seen; for people
     device: int
     inode: int
     offset: int = 0  # every byte before it is acknowledged by the stream
     acknowledged_lines: int = 0
+    crc_sum: int | None = None  # of those lines' crc32; None: from a state that did not count, and not counted since
     head_bytes: int  # the first bytes of the file that `head` vouches for
     head: str  # their hash
+    size: int = 0  # bytes in it when it was last read
+    lines_end: int = -1  # where the last complete line in those bytes ends; -1: not seen yet, or gone before it was
+    is_over: bool = False  # replaced or truncated, or gone for long: kept until its last heartbeat is acknowledged
+    said: Said | None = None
 
     @property
     def key(self) -> FileKey:
         return self.device, self.inode
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every complete line that was ever seen in it is acknowledged."""
+        return self.offset == self.lines_end
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether more is acknowledged than its last heartbeat says."""
+        return self.offset > (self.said.offset if self.said else 0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its last heartbeat was final, and nothing has changed since."""
+        said = self.said
+        return (
+            said is not None and said.final and self.is_read and said.offset == self.offset and said.size == self.size
+        )
+
+    def standing(self, *, is_finished: bool) -> Said | None:
+        """What a heartbeat would say; None if nothing. `is_finished`: nobody expects more of the file.
+
+        What is finished before it was read to its end is not final: lines are missing, and the account shall see it.
+        """
+        if self.crc_sum is None or not self.offset:
+            return None
+        return Said(self.offset, self.size, self.is_read and (is_finished or self.is_settled))
 
 
 class Found(NamedTuple):

@@ -14,6 +14,7 @@ that *begins* with the stamp (an empty object, spliced, does too: it has no fiel
 import base64
 import hashlib
 import zlib
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -28,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 class Origin(NamedTuple):
     """What the lines of one file have in common, for as long as one batch."""
 
-    kind: Literal["order", "access", "heartbeat"]
+    kind: Literal["order", "access"]
     file_id: str
     where: str  # host/path, for people
     read_at: str  # RFC 3339 UTC
@@ -40,6 +41,7 @@ class Packed(NamedTuple):
     file_id: str
     offset: int  # of the line's first byte
     end: int  # of the next line: the checkpoint once this one is acknowledged
+    crc: int  # crc32 of the line as it stands in the file
     key: str  # partition key
     data: bytes
 
@@ -57,7 +59,8 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
     """The record of the line `content` at `offset`. None if no record can hold it. Raises nothing."""
-    stamp = _stamp(origin, offset, len(content), zlib.crc32(content))
+    crc = zlib.crc32(content)
+    stamp = _stamp(origin, offset, len(content), crc)
     text = _text(content)
     event = _object(content) if text is not None else None
     if event is None:
@@ -68,14 +71,19 @@ def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
         who = _name(event.customer_id) or _name(event.session_id) or f"{origin.file_id}:{offset}"
     if len(data) + _KEY_CHARACTERS > RECORD_LIMIT:
         return None
-    return Packed(origin.file_id, offset, offset + len(content) + 1, _key(who), data)
+    return Packed(origin.file_id, offset, offset + len(content) + 1, crc, partition_key(who), data)
 
 
 def pack_oversize(origin: Origin, offset: int, *, size: int, crc: int, sha256: str) -> Packed:
     """The record that stands for a line of `size` bytes that no record can hold."""
     stub = _encode({"bytes": size, "sha256": sha256})
     data = b'{"_sp":%b,"oversize":%b}' % (_stamp(origin, offset, size, crc), stub)
-    return Packed(origin.file_id, offset, offset + size + 1, _key(f"{origin.file_id}:{offset}"), data)
+    return Packed(origin.file_id, offset, offset + size + 1, crc, partition_key(f"{origin.file_id}:{offset}"), data)
+
+
+def stamped(moment: datetime) -> str:
+    """A time as stamps write it. `moment` is aware UTC."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _stamp(origin: Origin, offset: int, size: int, crc: int) -> bytes:
@@ -118,5 +126,6 @@ def _name(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
     return msgspec.json.decode(raw, type=str)
 
 
-def _key(who: str) -> str:
+def partition_key(who: str) -> str:
+    """Hides who it is, and spreads over the shards."""
     return hashlib.sha256(who.encode()).hexdigest()[:_KEY_CHARACTERS]

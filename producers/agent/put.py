@@ -41,6 +41,8 @@ class Sender:
         self._clock = clock
         self._start_patience_s = start_patience_s
         self._trouble = Trouble("stream", clock)
+        self._fruitless = 0  # requests in a row that got nothing through
+        self.is_well = False  # the last request got something through
 
     def wait_until_ready(self, stop: Stop) -> None:
         """Return when the stream can be sent to, or `stop` is set.
@@ -67,24 +69,33 @@ class Sender:
         left = list(range(len(batch)))
         attempt = 0
         while left and not stop.is_set():
-            try:
-                codes = self._stream.put([batch[i] for i in left])
-            except Outage as outage:
-                failed, trouble = left, str(outage)
-            else:
-                failed = [i for i, code in zip(left, codes, strict=True) if code is not None]
-                trouble = next((code for code in codes if code is not None), "")
-                for i, code in zip(left, codes, strict=True):
-                    acknowledged[i] = code is None
-            if len(failed) < len(left):
-                self._trouble.over()
-            elif attempt:  # the second request in a row that got nothing through; one alone is daily life
-                self._trouble.goes_on(trouble)
-            left = failed
+            for i, is_in in zip(left, self.offer([batch[i] for i in left]), strict=True):
+                acknowledged[i] = is_in
+            left = [i for i in left if not acknowledged[i]]
             if left:
-                attempt = self._wait(attempt, stop)
+                stop.wait(self.pause_s(attempt))
+                attempt += 1
         return acknowledged
 
-    def _wait(self, attempt: int, stop: Stop) -> int:
-        stop.wait(full_jitter(attempt, self._rng, cap_s=LONGEST_WAIT_S))
-        return attempt + 1
+    def offer(self, batch: Sequence[Packed]) -> list[bool]:
+        """One request for what Stream.put takes. Returns and raises as `send`; an outage acknowledges nothing."""
+        try:
+            codes = self._stream.put(batch)
+        except Outage as outage:
+            acknowledged, trouble = [False] * len(batch), str(outage)
+        else:
+            acknowledged = [code is None for code in codes]
+            trouble = next((code for code in codes if code is not None), "")
+        self.is_well = any(acknowledged)
+        if self.is_well:
+            self._fruitless = 0
+            self._trouble.over()
+        else:
+            self._fruitless += 1
+            if self._fruitless > 1:  # one alone is daily life
+                self._trouble.goes_on(trouble)
+        return acknowledged
+
+    def pause_s(self, attempt: int) -> float:
+        """How long to wait before retry number `attempt`, from 0 on."""
+        return full_jitter(attempt, self._rng, cap_s=LONGEST_WAIT_S)

@@ -22,6 +22,18 @@ class Spooling:
         " and a service manager starts it again",
         unit="s",
     )
+    heartbeat_s: float = setting(
+        10.0, "pause between heartbeats of a file that is being sent: how far the account trails", unit="s"
+    )
+    heartbeat_idle_s: float = setting(
+        60.0, "the same for a file that rests and is not final yet: shows that its agent lives", unit="s"
+    )
+    final_after_s: float = setting(
+        300.0,
+        "a file read to its end is called final after so long without news, longer than a quiet shop's pauses; one that"
+        " grows again just gets further heartbeats",
+        unit="s",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """The spool folder as a source of batches: finds files, knows them again, and takes their lines in turn."""
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 
@@ -18,10 +19,10 @@ from producers.agent.files import (
     is_same_file,
     new_file_id,
 )
-from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack, pack_oversize
+from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack, pack_oversize, stamped
 from producers.agent.put import MAX_BYTES, MAX_ENTRIES
 from producers.agent.state import State
-from producers.agent.tail import Line, LongLine, Tail
+from producers.agent.tail import Line, LongLine, Tail, tally
 from producers.agent.watch import Watch
 from runtime.clock import Clock
 
@@ -29,6 +30,7 @@ SUFFIX = ".ndjson"
 # Long, because a file that comes back after it was forgotten is sent again as a new one: a volume mounted late, a
 # backup restored.
 FORGET_AFTER_S = 86_400.0
+_LONGEST_PLACE = 4_096  # bytes; Linux allows a path no more, but what is no UTF-8 in it takes up to thrice as many
 UNREADABLE_WAIT_S = 1.0  # a failing disk or a missing permission is no reason to hurry
 
 _log = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ class Host:
 
     name: str  # in every stamp's path
     instance: str  # begins every file id
+
+    def place_of(self, path: str) -> str:
+        """host/path, for people; cut to the length of a column."""
+        return f"{self.name}/{path.lstrip('/')}".encode()[:_LONGEST_PLACE].decode("utf-8", "ignore")
 
 
 class Batch:
@@ -58,6 +64,14 @@ class Batch:
             self.lines.append(line)
             self._bytes += size
         return not self.is_full
+
+
+class _Idle(NamedTuple):
+    """How a file looked when nothing was left to read."""
+
+    size: int
+    modified_ns: int
+    since_s: float  # monotonic
 
 
 class Spool:
@@ -82,7 +96,8 @@ class Spool:
         self._clock = clock
         self._token = token
         self._tails: dict[FileKey, Tail] = {}
-        self._idle: dict[FileKey, tuple[int, int]] = {}  # size and time of change when nothing was left to read
+        self._idle: dict[FileKey, _Idle] = {}
+        self._grown: set[FileKey] = set()  # seen to have another size than when they were last read
         self._missing_since: dict[FileKey, float] = {}
         self._resting: dict[FileKey, float] = {}  # unreadable until this monotonic time (s)
         self._last_taken = ""  # the file that was served last: the next batch begins after it
@@ -112,14 +127,34 @@ class Spool:
         self._has_backlog = batch.is_full
         return batch
 
+    def has_grown(self, key: FileKey) -> bool:
+        """Whether there was more in a file, at the last look, than has been read: it is unreadable, or has to wait."""
+        return key in self._grown
+
+    def rests_for(self, key: FileKey) -> float:
+        """For how long (s) there has been nothing more to read in a file: without end if it is gone."""
+        if key in self._missing_since:
+            return math.inf
+        idle = self._idle.get(key)
+        return self._clock.monotonic() - idle.since_s if idle else 0.0
+
     def _with_news(self, found: list[Found]) -> list[Found]:
         """Those that may hold lines to take, the ones after the file that was served last first."""
         turn = next((i for i, file in enumerate(found) if file.path > self._last_taken), 0)
         in_turn = found[turn:] + found[:turn]
-        news = [file for file in in_turn if self._idle.get(file.key) != (file.size, file.modified_ns)]
-        for file in news:
-            self._idle.pop(file.key, None)
+        news = []
+        for file in in_turn:
+            idle = self._idle.get(file.key)
+            if idle is None or idle[:2] != (file.size, file.modified_ns):
+                self._idle.pop(file.key, None)
+                self._note_size(file)
+                news.append(file)
         return [file for file in news if not self._rests(file)]
+
+    def _note_size(self, found: Found) -> None:
+        record = self._state.find(found.key)
+        if record is not None and record.size != found.size:
+            self._grown.add(found.key)
 
     def _take_from(self, found: Found, batch: Batch) -> None:
         try:
@@ -133,7 +168,7 @@ class Spool:
             before = len(batch.lines)
             self._take_lines(found, status.st_size, file, batch)
             if len(batch.lines) == before and not batch.is_full:
-                self._idle[found.key] = found.size, found.modified_ns
+                self._idle[found.key] = _Idle(found.size, found.modified_ns, self._clock.monotonic())
 
     def _rests(self, found: Found) -> bool:
         return self._resting.get(found.key, 0.0) > self._clock.monotonic()
@@ -146,18 +181,29 @@ class Spool:
 
     def _take_lines(self, found: Found, size: int, file: BinaryIO, batch: Batch) -> None:
         head = file.read(HEAD_BYTES)
-        record = self._known(found, size, head)
+        record = self._known(found, size, head, file)
         if record is None and not found.path.endswith(SUFFIX):
             return  # another file in the place of one that was renamed, such as its compressed copy
         tail = self._tails.setdefault(found.key, Tail(longest=RECORD_LIMIT))
         origin: Origin | None = None
-        for line in tail.lines(file, record.offset if record else 0):
+        end = record.offset if record else 0
+        for line in tail.lines(file, end):
             if record is None:
                 end = line.offset + (len(line.content) if isinstance(line, Line) else line.size) + 1
                 record = self._introduce(found, head[:end])
             origin = origin or self._origin(found, record)
-            if not batch.take(self._packed(origin, line, file)):
+            packed = self._packed(origin, line, file)
+            if not batch.take(packed):
+                self._note_end(record, size, -1)
                 return
+            end = packed.end
+        if record is not None:
+            self._note_end(record, file.tell(), end)  # the tail's last read ended there, and held no further LF
+            self._grown.discard(found.key)
+
+    def _note_end(self, record: FileRecord, size: int, lines_end: int) -> None:
+        if (record.size, record.lines_end) != (size, lines_end):
+            self._state.remember(msgspec.structs.replace(record, size=size, lines_end=lines_end))
 
     def _packed(self, origin: Origin, line: Line | LongLine, file: BinaryIO) -> Packed:
         if isinstance(line, Line):
@@ -168,7 +214,7 @@ class Spool:
         self._state.keep_refused(origin.file_id, line.offset, line.size, file)
         return pack_oversize(origin, line.offset, size=line.size, crc=line.crc, sha256=line.sha256)
 
-    def _known(self, found: Found, size: int, head: bytes) -> FileRecord | None:
+    def _known(self, found: Found, size: int, head: bytes, file: BinaryIO) -> FileRecord | None:
         """The file's record, if it is still the file that it was."""
         record = self._state.find(found.key)
         if record is None:
@@ -177,6 +223,10 @@ class Spool:
             _log.warning("%s: truncated or replaced; read from its start as a new file", found.printable)
             self._drop(found.key)
             return None
+        if record.crc_sum is None:
+            lines, crc_sum = tally(file, record.offset)
+            record = msgspec.structs.replace(record, acknowledged_lines=lines, crc_sum=crc_sum)
+            self._state.remember(record)
         vouched = head[: record.offset]
         if len(vouched) > record.head_bytes or record.path != found.printable:
             vouched = max(vouched, head[: record.head_bytes], key=len)
@@ -190,9 +240,11 @@ class Spool:
         device, inode = found.key
         record = FileRecord(
             file_id=new_file_id(self._host.instance, self._token),
+            kind=self._kind,
             path=found.printable,
             device=device,
             inode=inode,
+            crc_sum=0,
             head_bytes=len(head),
             head=hash_of_head(head),
         )
@@ -200,27 +252,38 @@ class Spool:
         return record
 
     def _origin(self, found: Found, record: FileRecord) -> Origin:
-        read_at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        where = f"{self._host.name}/{found.printable.lstrip('/')}"
-        return Origin(self._kind, record.file_id, where, read_at)
+        read_at = stamped(self._clock.now())
+        return Origin(self._kind, record.file_id, self._host.place_of(found.printable), read_at)
 
     def _forget_all_but(self, found: list[Found]) -> None:
         present = {file.key for file in found}
         self.unreadable = {file.path: self.unreadable[file.path] for file in found if file.path in self.unreadable}
         for gone in self._tails.keys() - present:
             del self._tails[gone]
-            record = self._state.find(gone)
-            if self._idle.pop(gone, None) is None and record is not None:
-                _log.error("%s: gone before it was read to its end, from byte %d on", record.path, record.offset)
+            self._idle.pop(gone, None)
         self._resting = {key: until_s for key, until_s in self._resting.items() if key in present}
         now = self._clock.monotonic()
         missing = [key for key in self._state.followed() if key not in present]
+        for key in missing:
+            if key not in self._missing_since:
+                self._say_if_unread(key)
         self._missing_since = {key: self._missing_since.get(key, now) for key in missing}
         for key, since in self._missing_since.items():
             if now - since >= FORGET_AFTER_S:
                 self._drop(key)
 
+    def _say_if_unread(self, key: FileKey) -> None:
+        record = self._state.find(key)
+        assert record is not None
+        if key in self._grown:
+            self._grown.discard(key)
+            record = msgspec.structs.replace(record, lines_end=-1)
+            self._state.remember(record)
+        if not record.is_read and record.crc_sum is not None:
+            _log.error("%s: gone before it was read to its end, from byte %d on", record.path, record.offset)
+
     def _drop(self, key: FileKey) -> None:
         self._state.forget(key)
+        self._grown.discard(key)
         self._tails.pop(key, None)
         self._idle.pop(key, None)

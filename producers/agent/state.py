@@ -10,7 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from producers.agent.durable import replace, sync_folder
-from producers.agent.files import FileKey, FileRecord
+from producers.agent.files import FileKey, FileRecord, Said
 from producers.agent.pack import Packed
 from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
@@ -20,10 +20,13 @@ REFUSED_FOLDER = "refused"
 _CHUNK_BYTES = 1 << 20
 
 
+VERSION = 2  # 1 did not count for heartbeats: its files are counted when they are next read, those that are gone never
+
+
 class Ledger(msgspec.Struct, kw_only=True):
     """The state file. `acknowledged_lines` of all files, the forgotten ones too, is what the stream has taken."""
 
-    version: int = 1
+    version: int = VERSION
     files: list[FileRecord] = []
     forgotten_files: int = 0  # deleted, replaced or truncated
     forgotten_lines: int = 0  # acknowledged lines of those
@@ -44,7 +47,7 @@ def read_ledger(folder: Path) -> Ledger:
         raise ConfigError(
             f"{path}: not readable as the agent's state ({error}); restore it, or move it away to send all files again"
         ) from error
-    if ledger.version != 1:
+    if not 1 <= ledger.version <= VERSION:
         raise ConfigError(f"{path}: version {ledger.version} is from another release; run that release")
     return ledger
 
@@ -82,7 +85,7 @@ class State:
         self._effect = effect
         ledger = read_ledger(folder)
         self._files = {record.file_id: record for record in ledger.files}
-        self._ids = {record.key: record.file_id for record in ledger.files}
+        self._ids = {record.key: record.file_id for record in ledger.files if not record.is_over}
         self._counts = _Counts(ledger.forgotten_files, ledger.forgotten_lines)
         self.changed = False  # memory is ahead of the disk
         self.has_new_files = False  # an id is in memory alone: save before it is sent
@@ -92,8 +95,12 @@ class State:
         return None if file_id is None else self._files[file_id]
 
     def followed(self) -> list[FileKey]:
-        """Every file that is remembered."""
+        """Every file that may still be read."""
         return list(self._ids)
+
+    def records(self) -> list[FileRecord]:
+        """Every file that is remembered, those that are over too."""
+        return list(self._files.values())
 
     def remember(self, record: FileRecord) -> None:
         """Add a file, or say more about it."""
@@ -103,25 +110,51 @@ class State:
         self.changed = True
 
     def forget(self, key: FileKey) -> None:
-        """The file is gone, or is no longer what it was. Its count of lines stays in the total."""
-        record = self._files.pop(self._ids.pop(key))
-        self._counts.forgotten_files += 1
-        self._counts.forgotten_lines += record.acknowledged_lines
+        """The file is gone, or is no longer what it was: once its last heartbeat is acknowledged, or it needs none.
+
+        Its count of lines stays in the total.
+        """
+        record = self._files[self._ids.pop(key)]
+        self._keep_over(msgspec.structs.replace(record, is_over=True))
+
+    def said(self, file_id: str, said: Said) -> None:
+        """The stream has acknowledged a heartbeat."""
+        record = self._files[file_id]
+        if record.said == said:
+            return
+        record = msgspec.structs.replace(record, said=said)
+        if record.is_over:
+            self._keep_over(record)
+        else:
+            self.remember(record)
+
+    def _keep_over(self, record: FileRecord) -> None:
+        self._files[record.file_id] = record
+        if record.said == record.standing(is_finished=True):
+            del self._files[record.file_id]
+            self._counts.forgotten_files += 1
+            self._counts.forgotten_lines += record.acknowledged_lines
         self.changed = True
 
     def advance(self, batch: Sequence[Packed], acknowledged: Sequence[bool]) -> None:
         """Move each file's checkpoint over its lines in `batch`, up to the first that is not acknowledged."""
-        reached: dict[str, tuple[int, int]] = {}
+        reached: dict[str, tuple[int, int, int]] = {}
         held: set[str] = set()
         for line, is_acknowledged in zip(batch, acknowledged, strict=True):
             if not is_acknowledged:
                 held.add(line.file_id)
             elif line.file_id not in held:
-                reached[line.file_id] = line.end, reached.get(line.file_id, (0, 0))[1] + 1
-        for file_id, (offset, lines) in reached.items():
+                _, lines, crc_sum = reached.get(line.file_id, (0, 0, 0))
+                reached[line.file_id] = line.end, lines + 1, crc_sum + line.crc
+        for file_id, (offset, lines, crc_sum) in reached.items():
             record = self._files[file_id]
-            lines += record.acknowledged_lines
-            self.remember(msgspec.structs.replace(record, offset=offset, acknowledged_lines=lines))
+            moved = msgspec.structs.replace(
+                record,
+                offset=offset,
+                acknowledged_lines=record.acknowledged_lines + lines,
+                crc_sum=None if record.crc_sum is None else record.crc_sum + crc_sum,
+            )
+            self.remember(moved)
 
     def save(self) -> None:
         """Durable on return. Raises OSError; the state on disk is then the one before."""

@@ -71,6 +71,17 @@ class Tail:
         return chunk
 
 
+def tally(file: BinaryIO, end: int) -> tuple[int, int]:
+    """The lines that begin before `end`, and the sum of their crc32: reads the file from its start."""
+    lines = crc_sum = 0
+    for line in Tail(longest=CHUNK_BYTES).lines(file, 0):
+        if line.offset >= end:
+            break
+        lines += 1
+        crc_sum += line.crc if isinstance(line, LongLine) else zlib.crc32(line.content)
+    return lines, crc_sum
+
+
 class _Measure:
     """How far one long line has been read: goes on where it stopped, so that a growing line is read once."""
 

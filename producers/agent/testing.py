@@ -10,8 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 from producers.agent.agent import Agent
+from producers.agent.heartbeats import Heartbeats, Rhythm
 from producers.agent.pack import Packed
 from producers.agent.put import MAX_BYTES, MAX_ENTRIES, Sender, Stream
 from producers.agent.spool import Host, Spool
@@ -51,6 +53,16 @@ class FakeStream:
         self._rng = rng or random.Random(0)
         self._effect = effect
 
+    @property
+    def lines(self) -> list[Packed]:
+        """What is stored but heartbeats."""
+        return [record for record in self.stored if not is_heartbeat(record.data)]
+
+    @property
+    def heartbeats(self) -> list[Heartbeat]:
+        """As stored, in order."""
+        return [msgspec.json.decode(record.data, type=Heartbeat) for record in self.stored if is_heartbeat(record.data)]
+
     def check(self) -> None:
         self._down_for -= 1
         if self._down_for >= 0:
@@ -72,23 +84,36 @@ class FakeStream:
         return [None if is_taken else "ProvisionedThroughputExceededException" for is_taken in taken]
 
 
+RHYTHM = Rhythm(moved_s=10.0, idle_s=60.0, final_after_s=300.0)
+
+
 def agent_on(
-    folder: Path, stream: Stream, clock: ManualClock, *, effect: Effect = no_effect, seed: int = 0
+    folder: Path,
+    stream: Stream,
+    clock: ManualClock,
+    *,
+    effect: Effect = no_effect,
+    seed: int = 0,
+    rhythm: Rhythm = RHYTHM,
 ) -> tuple[Agent, State]:
     """An agent on `folder`/spool with its state in `folder`/state, as after a start of the process."""
     for name in ("spool", "state"):
         (folder / name).mkdir(exist_ok=True)
     state = State(folder / "state", effect=effect)
-    spool = Spool(
-        folder / "spool",
-        state,
-        kind="order",
-        host=Host(name="web-1", instance="i-1"),
-        clock=clock,
-        token=lambda: secrets.token_hex(8),
-    )
+    host = Host(name="web-1", instance="i-1")
+    spool = Spool(folder / "spool", state, kind="order", host=host, clock=clock, token=lambda: secrets.token_hex(8))
     sender = Sender(stream, rng=random.Random(seed), clock=clock, start_patience_s=60.0)
-    return Agent(spool=spool, state=state, sender=sender, clock=clock, poll_s=0.03, state_every_s=0.2), state
+    heartbeats = Heartbeats(spool=spool, state=state, sender=sender, host=host, clock=clock, rhythm=rhythm)
+    agent = Agent(
+        spool=spool,
+        state=state,
+        sender=sender,
+        heartbeats=heartbeats,
+        clock=clock,
+        poll_s=0.03,
+        state_every_s=0.2,
+    )
+    return agent, state
 
 
 class _Stamped(msgspec.Struct):
@@ -99,6 +124,11 @@ class _Envelope(msgspec.Struct):
     line: str | None = None
     line_b64: str | None = None
     oversize: dict[str, int | str] | None = None
+
+
+def is_heartbeat(data: bytes) -> bool:
+    """Whether a record speaks of lines instead of carrying one: its stamp says so, whatever type a line claims."""
+    return msgspec.json.decode(data, type=_Stamped).stamp.k == "heartbeat"
 
 
 def original_of(data: bytes) -> tuple[Stamp, bytes | None]:

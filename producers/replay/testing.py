@@ -95,6 +95,28 @@ def expected(
     )
 
 
+def accepted_rows(file: Path, mapping: Mapping, account: Expected) -> pl.DataFrame:
+    """The rows of the accepted invoices: `invoice`, `day`, `region` (null: none), `sku`, `units`, `amount` (minor).
+
+    `account`: what `expected` said of the whole file. Rows of returns count against units and amount.
+    """
+    names = mapping.columns
+    unit = 10 ** exponent(mapping.currency)
+    invoice, quantity = pl.col(names.invoice), pl.col(names.quantity).cast(pl.Int64)
+    return (
+        pl.read_parquet(file)
+        .filter(~invoice.is_in(list(account.refused)))
+        .select(
+            invoice.alias("invoice"),
+            pl.col(names.time).min().over(names.invoice).dt.date().alias("day"),
+            pl.col(names.country).replace_strict(mapping.regions, default=None).alias("region"),
+            pl.col(names.sku).alias("sku"),
+            quantity.alias("units"),
+            (quantity * (pl.col(names.unit_price) * unit).round().cast(pl.Int64)).alias("amount"),
+        )
+    )
+
+
 # Minor units by which a whole amount may miss after binary arithmetic: far above its error, far below any fraction.
 _ROUNDING = 1e-6
 

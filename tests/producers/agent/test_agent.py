@@ -40,7 +40,7 @@ def drain(folder: Path, stream: FakeStream, clock: ManualClock | None = None) ->
 
 
 def lines_of(stream: FakeStream) -> list[bytes | None]:
-    return [original_of(record.data)[1] for record in stream.stored]
+    return [original_of(record.data)[1] for record in stream.lines]
 
 
 def test_the_checkpoint_follows_the_acknowledgement(tmp_path: Path) -> None:
@@ -50,9 +50,9 @@ def test_the_checkpoint_follows_the_acknowledgement(tmp_path: Path) -> None:
     stream = FakeStream([Fault.DROP_ANSWER, Fault.THROTTLE_ALL], effect=log.append)
     agent, _ = agent_on(tmp_path, stream, clock, effect=log.append)
     assert agent.run(StopAfter(100, clock), once=True)
-    new_file = ["state: write", "state: rename"]
-    checkpoint = new_file
-    assert log == [*new_file, *["put", "stored"] * 3, *checkpoint]
+    new_file = checkpoint = said = ["state: write", "state: rename"]
+    lines, heartbeat = ["put", "stored"] * 3, ["put", "stored"]
+    assert log == [*new_file, *lines, *checkpoint, *heartbeat, *said]
     (record,) = read_ledger(tmp_path / "state").files
     assert (record.offset, record.acknowledged_lines) == (38, 2)
 
@@ -66,11 +66,12 @@ def test_an_oversize_line_is_kept_before_its_stub_is_sent(tmp_path: Path) -> Non
     agent, _ = agent_on(tmp_path, stream, clock, effect=log.append)
     assert agent.run(StopAfter(100, clock), once=True)
     save = ["state: write", "state: rename"]
-    assert log == ["refused: write", "refused: rename", *save, "put", "stored", *save]
+    put = ["put", "stored"]
+    assert log == ["refused: write", "refused: rename", *save, *put, *save, *put, *save]
     assert lines_of(stream) == [b'{"before":1}', None, b'{"after":1}']
-    stamp, _ = original_of(stream.stored[1].data)
+    stamp, _ = original_of(stream.lines[1].data)
     assert (tmp_path / "state" / "refused" / f"{stamp.f}@13").read_bytes() == huge
-    assert json.loads(stream.stored[1].data)["oversize"]["bytes"] == stamp.n == len(huge)
+    assert json.loads(stream.lines[1].data)["oversize"]["bytes"] == stamp.n == len(huge)
     assert stamp.c == zlib.crc32(huge)
 
 
@@ -78,7 +79,7 @@ def test_a_line_that_grows_too_long_in_its_envelope_is_kept_as_well(tmp_path: Pa
     append(tmp_path, b"\x00" * 200_000 + b"\n")
     stream = FakeStream()
     assert drain(tmp_path, stream)
-    stamp, _ = original_of(stream.stored[0].data)
+    stamp, _ = original_of(stream.lines[0].data)
     assert (tmp_path / "state" / "refused" / f"{stamp.f}@0").read_bytes() == b"\x00" * 200_000
 
 
@@ -87,7 +88,7 @@ def test_a_batch_spans_files_and_no_file_waits_for_another_ones_backlog(tmp_path
     append(tmp_path, b'{"late":1}\n', "late.ndjson")
     stream = FakeStream()
     assert drain(tmp_path, stream)
-    assert stream.requests == [500] * 4 + [1]
+    assert stream.requests == [500] * 4 + [1, len(stream.heartbeats)]
     assert lines_of(stream).index(b'{"late":1}') == MAX_ENTRIES
 
 
@@ -95,7 +96,7 @@ def test_a_line_is_sent_once_its_lf_is_there(tmp_path: Path) -> None:
     stream = FakeStream()
     append(tmp_path, b'{"order_id"')
     assert drain(tmp_path, stream)
-    assert stream.stored == []
+    assert stream.lines == []
     append(tmp_path, b':"O-1"}\n{')
     assert drain(tmp_path, stream)
     assert lines_of(stream) == [b'{"order_id":"O-1"}']
@@ -108,7 +109,7 @@ def test_a_restart_goes_on_where_the_acknowledgements_ended(tmp_path: Path) -> N
     append(tmp_path, b'{"n":2}\n')
     drain(tmp_path, stream)
     assert lines_of(stream) == [b'{"n":1}', b'{"n":2}']
-    first, second = (original_of(record.data)[0] for record in stream.stored)
+    first, second = (original_of(record.data)[0] for record in stream.lines)
     assert first.f == second.f and (first.o, second.o) == (0, 8)
 
 
@@ -121,7 +122,7 @@ def test_a_renamed_file_stays_the_same_file(tmp_path: Path) -> None:
     append(tmp_path, b'{"n":3}\n', "a.ndjson")
     drain(tmp_path, stream)
     assert lines_of(stream) == [b'{"n":1}', b'{"n":3}', b'{"n":2}']
-    ids = [original_of(record.data)[0].f for record in stream.stored]
+    ids = [original_of(record.data)[0].f for record in stream.lines]
     assert ids[0] == ids[2] != ids[1]
 
 
@@ -136,7 +137,7 @@ def test_a_file_that_rotation_renames_is_read_to_its_end(tmp_path: Path) -> None
     append(tmp_path, b'{"n":4}\n', "a.ndjson.1")  # by a writer that has not noticed yet
     drain(tmp_path, stream)
     assert sorted(line for line in lines_of(stream) if line) == [b'{"n":%d}' % n for n in (1, 2, 3, 4)]
-    ids = {line: original_of(record.data)[0].f for line, record in zip(lines_of(stream), stream.stored, strict=True)}
+    ids = {line: original_of(record.data)[0].f for line, record in zip(lines_of(stream), stream.lines, strict=True)}
     assert ids[b'{"n":1}'] == ids[b'{"n":2}'] == ids[b'{"n":4}'] != ids[b'{"n":3}']
 
 
@@ -159,11 +160,11 @@ def test_a_truncated_or_replaced_file_is_a_new_file(
     path.write_bytes(content)
     drain(tmp_path, stream)
     assert lines_of(stream)[1:] == content.splitlines()
-    ids = [original_of(record.data)[0].f for record in stream.stored]
+    ids = [original_of(record.data)[0].f for record in stream.lines]
     assert ids[0] not in ids[1:]
     assert "truncated or replaced" in caplog.text
     ledger = read_ledger(tmp_path / "state")
-    assert (ledger.forgotten_files, ledger.acknowledged_lines) == (1, len(stream.stored))
+    assert (ledger.forgotten_files, ledger.acknowledged_lines) == (1, len(stream.lines))
 
 
 def test_a_file_replaced_between_its_introduction_and_its_first_line_is_a_new_file(tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_file_replaced_between_its_introduction_and_its_first_line_is_a_new_fi
     path.write_bytes(b'{"m":1}\n')
     stream = FakeStream()
     drain(tmp_path, stream)
-    assert original_of(stream.stored[0].data)[0].f != before.file_id
+    assert original_of(stream.lines[0].data)[0].f != before.file_id
 
 
 def test_a_deleted_file_is_forgotten_after_a_while_but_its_lines_stay_counted(tmp_path: Path) -> None:
@@ -226,10 +227,10 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         clock = ManualClock()
         agent, _ = agent_on(tmp_path, stream, clock)
         assert not agent.run(StopAfter(10, clock))
-    assert len(stream.stored) == 1
+    assert len(stream.lines) == 1
     assert len([m for m in caplog.messages if "waits: Permission denied; the other files go on" in m]) == 1
     assert drain(tmp_path, stream)
-    assert len(stream.stored) == 2
+    assert len(stream.lines) == 2
 
 
 class BadSector(io.FileIO):
@@ -289,7 +290,7 @@ def test_a_file_that_is_away_for_an_hour_is_not_sent_again(tmp_path: Path) -> No
         clock.advance(3_600)
     (tmp_path / "elsewhere").rename(path)
     agent.run(StopAfter(2, clock))
-    assert len(stream.stored) == 1
+    assert len(stream.lines) == 1
 
 
 def test_a_full_disk_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -305,7 +306,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixt
     stream = FakeStream()
     agent, _ = agent_on(tmp_path, stream, clock, effect=effect)
     assert agent.run(StopAfter(100, clock), once=True)
-    assert len(stream.stored) == 1
+    assert len(stream.lines) == 1
     assert [m for m in caplog.messages if m.startswith("disk")] == [
         "disk: [Errno 28] No space left on device; waiting, nothing is lost",
         "disk: well again after 5.0 s",
@@ -331,7 +332,7 @@ def test_what_is_no_spool_file_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "spool" / "b.ndjson").symlink_to("a.ndjson")
     stream = FakeStream()
     assert drain(tmp_path, stream)
-    assert len(stream.stored) == 1
+    assert len(stream.lines) == 1
 
 
 def test_a_run_that_is_stopped_before_the_end_does_not_claim_to_have_drained(tmp_path: Path) -> None:
@@ -347,10 +348,10 @@ def test_a_stop_in_the_middle_of_a_batch_leaves_the_checkpoint_before_what_is_no
     stream = FakeStream([Fault.THROTTLE_SOME, Fault.THROTTLE_ALL])
     agent, _ = agent_on(tmp_path, stream, clock)
     agent.run(StopAfter(2, clock))
-    assert 0 < len(stream.stored) < 100
+    assert 0 < len(stream.lines) < 100
     assert_checkpoints_acknowledged(tmp_path, stream)
     drain(tmp_path, stream)
-    assert {original_of(record.data)[0].o for record in stream.stored} == set(range(0, 300, 3))
+    assert {original_of(record.data)[0].o for record in stream.lines} == set(range(0, 300, 3))
 
 
 class Crash(Exception):
@@ -452,7 +453,7 @@ def run_to_the_end(folder: Path, stream: FakeStream, ends: list[tuple[str, int]]
 
 def assert_checkpoints_acknowledged(folder: Path, stream: FakeStream) -> None:
     """No byte before a checkpoint on disk is missing from the stream."""
-    stored = {(record.file_id, record.offset): record.end for record in stream.stored}
+    stored = {(record.file_id, record.offset): record.end for record in stream.lines}
     for record in read_ledger(folder / "state").files:
         offset = lines = 0
         while offset < record.offset:
@@ -470,7 +471,7 @@ def assert_delivered(folder: Path, stream: FakeStream, contents: list[bytes]) ->
             expected[ids[f"{number}.ndjson"], offset] = line
             offset += len(line) + 1
     delivered: dict[tuple[str, int], bytes] = {}
-    for packed in stream.stored:
+    for packed in stream.lines:
         stamp, original = original_of(packed.data)
         if original is None:
             original = (folder / "state" / "refused" / f"{stamp.f}@{stamp.o}").read_bytes()

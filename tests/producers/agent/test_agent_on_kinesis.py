@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from contract.heartbeat import Heartbeat
 from producers.agent.state import read_ledger
-from producers.agent.testing import original_of
+from producers.agent.testing import is_heartbeat, original_of
 from producers.emit import Spool
 from runtime.aws import client
 from runtime.settings import Aws
@@ -22,6 +24,16 @@ pytestmark = pytest.mark.integration
 
 STREAM = "orders"
 WAIT_S = 30.0
+ORDER = {
+    "type": "order",
+    "schema_version": 1,
+    "event_time": "2026-11-27T08:00:00.123Z",
+    "kind": "sale",
+    "channel": "web",
+    "currency": "GBP",
+    "lines": [{"sku": "85123A", "quantity": 6, "unit_price": 255}],
+    "total": 1530,
+}
 
 
 class Kinesis:
@@ -57,6 +69,12 @@ class Kinesis:
             self._process.kill()
             self._process.communicate()
         self._process = None
+
+    def lines(self) -> list[bytes]:
+        return [data for data in self.records() if not is_heartbeat(data)]
+
+    def heartbeats(self) -> list[Heartbeat]:
+        return [msgspec.json.decode(data, type=Heartbeat) for data in self.records() if is_heartbeat(data)]
 
     def records(self) -> list[bytes]:
         found: list[bytes] = []
@@ -117,7 +135,7 @@ def acknowledged(tmp_path: Path) -> int:
 
 def append(spool: Spool, first: int, last: int) -> None:
     for number in range(first, last):
-        spool.append({"type": "order", "order_id": f"O-{number}", "customer_id": f"C-{number % 97}"})
+        spool.append({**ORDER, "order_id": f"O-{number}", "customer_id": f"C-{number % 97}"})
 
 
 def assert_all_arrived(tmp_path: Path, kinesis: Kinesis) -> None:
@@ -130,12 +148,26 @@ def assert_all_arrived(tmp_path: Path, kinesis: Kinesis) -> None:
             expected.add((file_id, offset, line))
             offset += len(line) + 1
     arrived = set()
-    for data in kinesis.records():
+    for data in kinesis.lines():
         stamp, original = original_of(data)
         assert original is not None and (stamp.n, stamp.c) == (len(original), zlib.crc32(original))
         arrived.add((stamp.f, stamp.o, original))
     assert arrived == expected
     assert sum(content.count(b"\n") for content in contents.values()) == acknowledged(tmp_path)
+
+
+def assert_told(tmp_path: Path, kinesis: Kinesis, *, final: bool) -> None:
+    """Each file's furthest heartbeat is about all of it."""
+    told: dict[str, Heartbeat] = {}
+    for beat in kinesis.heartbeats():
+        if beat.sp.f not in told or told[beat.sp.f].sp.o <= beat.sp.o:
+            told[beat.sp.f] = beat
+    for record in read_ledger(tmp_path / "state").files:
+        content, beat = Path(record.path).read_bytes(), told.pop(record.file_id)
+        lines = content.split(b"\n")[:-1]
+        assert (beat.sp.o, beat.lines, beat.bytes) == (content.rfind(b"\n") + 1, len(lines), sum(map(len, lines)))
+        assert (beat.crc_sum, beat.size, beat.final) == (sum(map(zlib.crc32, lines)), len(content), final)
+    assert not told
 
 
 def test_nothing_is_lost_when_the_agent_is_killed_again_and_again(tmp_path: Path, kinesis: Kinesis) -> None:
@@ -149,6 +181,10 @@ def test_nothing_is_lost_when_the_agent_is_killed_again_and_again(tmp_path: Path
     assert start_agent(settings, "--once").wait(WAIT_S) == 0
     assert acknowledged(tmp_path) == 20_000
     assert_all_arrived(tmp_path, kinesis)
+    assert_told(tmp_path, kinesis, final=True)
+    before = len(kinesis.heartbeats())
+    assert start_agent(settings, "--once").wait(WAIT_S) == 0
+    assert len(kinesis.heartbeats()) == before
 
 
 def test_a_kinesis_that_is_away_at_start_and_dies_later_is_waited_for(tmp_path: Path, kinesis: Kinesis) -> None:
@@ -176,14 +212,29 @@ def test_a_line_is_in_the_stream_a_moment_after_it_was_written_and_sigterm_ends_
     spool = Spool(tmp_path / "spool")
     append(spool, 0, 1)
     with running_agent(settings) as agent:
-        wait_for(lambda: len(kinesis.records()) == 1)
+        wait_for(lambda: len(kinesis.lines()) == 1)
         append(spool, 1, 2)
         began = time.monotonic()
-        wait_for(lambda: len(kinesis.records()) == 2)
+        wait_for(lambda: len(kinesis.lines()) == 2)
         assert time.monotonic() - began < 1.0  # loose: the machine may be busy
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(WAIT_S) == 0
     assert acknowledged(tmp_path) == 2
+    assert_told(tmp_path, kinesis, final=False)
+
+
+def test_a_file_that_is_deleted_or_quiet_gets_its_final_heartbeat(tmp_path: Path, kinesis: Kinesis) -> None:
+    settings = settings_file(tmp_path, kinesis.endpoint)
+    settings.write_text(settings.read_text() + "heartbeat_s = 0.2\nfinal_after_s = 1.5\n")
+    (tmp_path / "spool").mkdir()
+    for name in ("deleted", "kept"):
+        (tmp_path / "spool" / f"{name}.ndjson").write_bytes(b'{"name":"%b"}\ntorn' % name.encode())
+    with running_agent(settings):
+        wait_for(lambda: len(kinesis.heartbeats()) >= 2)
+        (tmp_path / "spool" / "deleted.ndjson").unlink()
+        wait_for(lambda: sum(beat.final for beat in kinesis.heartbeats()) == 2)
+    finals = [(Path(beat.sp.h).stem, beat.sp.o, beat.size) for beat in kinesis.heartbeats() if beat.final]
+    assert finals == [("deleted", 19, 23), ("kept", 16, 20)]
 
 
 @pytest.mark.parametrize("away", [True, False])

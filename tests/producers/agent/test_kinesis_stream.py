@@ -12,7 +12,7 @@ from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit
 
-BATCH = [Packed("file", 0, 1, "k1", b"one"), Packed("file", 1, 2, "k2", b"two")]
+BATCH = [Packed("file", 0, 1, 7, "k1", b"one"), Packed("file", 1, 2, 8, "k2", b"two")]
 FINE = {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1", "ShardId": "s"}] * 2}
 
 

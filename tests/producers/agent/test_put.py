@@ -13,7 +13,7 @@ from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
 
-BATCH = [Packed("file", i, i + 1, "key", b"%d" % i) for i in range(20)]
+BATCH = [Packed("file", i, i + 1, i, "key", b"%d" % i) for i in range(20)]
 
 
 def sender(stream: FakeStream, clock: ManualClock | None = None) -> Sender:

@@ -19,7 +19,7 @@ def record(file_id: str, inode: int = 1) -> FileRecord:
 
 
 def line(file_id: str, offset: int, size: int = 9) -> Packed:
-    return Packed(file_id, offset, offset + size + 1, "key", b"")
+    return Packed(file_id, offset, offset + size + 1, 1_000 + offset, "key", b"")
 
 
 def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_crash_while_saving_leaves_the_state_before(tmp_path: Path, name: str)
     assert [known.file_id for known in read_ledger(tmp_path).files] == ["a"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"files":[{}]}', b'{"version":2}'])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"files":[{}]}', b'{"version":3}'])
 def test_a_state_that_is_not_ours_stops_the_agent_with_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.json").write_bytes(content)
     with pytest.raises(ConfigError, match=r"state\.json"):
