@@ -1,0 +1,169 @@
+"""The keeper as a process: duties beside each other under one lease, until told to stop."""
+
+import logging
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Sequence
+
+from consumers.keeper.backlog import BucketChains
+from consumers.keeper.cadence import Cadence, parse_cadence
+from consumers.keeper.commit import CommitDuty
+from consumers.keeper.duties import Attendance, Duty
+from consumers.keeper.lease import KeeperLease
+from consumers.keeper.portions import Limits
+from consumers.keeper.settings import Keeper, KeeperSettings
+from consumers.keeper.store import HistoryStore
+from consumers.lake.catalogue import LakeCatalogue
+from consumers.lake.expiry import ExpiryDuty
+from consumers.lake.store import LakeStore
+from consumers.objects import Objects
+from consumers.objects.s3 import S3Objects
+from consumers.sources.kinesis.table import DynamoDbLeaseTable
+from consumers.warehouse.store import WarehouseStore
+from runtime.aws import client
+from runtime.clock import Clock, SystemClock
+from runtime.effects import Effect, no_effect
+from runtime.errors import ConfigError
+from runtime.outage import Outage, Trouble, wait_at_start
+from runtime.settings import masked
+
+_log = logging.getLogger(__name__)
+
+_MIB = 1 << 20
+_LEASE_S = 1.0  # between two looks at the lease: a successor begins within 2 s of a clean stop
+_EXPIRY_S = 600.0
+_CONNECTIONS = 32
+
+Scheduled = tuple[Duty, Cadence]
+
+
+def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effect = no_effect) -> None:
+    """Commit manifests to lake and warehouse until `stop` is set; what is under way then is finished.
+
+    A store that is away is waited for, and the other goes on. Raises ConfigError for what the operator has to change:
+    at the start, or where no duty can begin.
+    """
+    keeper, zone, clock = settings.keeper, settings.shop.zone(), SystemClock()
+    lake_cadence = parse_cadence(keeper.lake_cadence, zone, "[keeper] lake_cadence")
+    warehouse_cadence = parse_cadence(keeper.warehouse_cadence, zone, "[keeper] warehouse_cadence")
+    objects = S3Objects(client("s3", settings.aws, connections=_CONNECTIONS), settings.lake.bucket)
+    lake = LakeStore(LakeCatalogue(settings.aws, effect), settings.lake)
+    warehouse = WarehouseStore(
+        settings.warehouse, bucket=settings.lake.bucket, objects=objects, clock=clock, effect=effect
+    )
+    duties: list[Scheduled] = [
+        (commit_duty(lake, objects, keeper, clock, effect), lake_cadence),
+        (commit_duty(warehouse, objects, keeper, clock, effect), warehouse_cadence),
+        (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock), Cadence.always(_EXPIRY_S)),
+    ]
+    lease = lease_of(settings, clock)
+    if await_services(lease, objects, settings, stop, clock):
+        keep(duties, lease, stop, keeper.report_s, clock)
+
+
+def commit_duty(store: HistoryStore, objects: Objects, keeper: Keeper, clock: Clock, effect: Effect) -> CommitDuty:
+    """The duty that fills `store`. Raises ConfigError for an empty list of applications."""
+    applications = [name.strip() for name in keeper.applications.split(",") if name.strip()]
+    if not applications:
+        raise ConfigError("[keeper] applications is empty: name the cold application, storepulse-cold-transactions")
+    return CommitDuty(
+        store=store,
+        chains=BucketChains(objects),
+        applications=applications,
+        limits=Limits(manifests=keeper.round_manifests, bytes=keeper.round_mib * _MIB, of_shard=keeper.round_of_shard),
+        clock=clock,
+        effect=effect,
+    )
+
+
+def lease_of(settings: KeeperSettings, clock: Clock) -> KeeperLease:
+    """This process's view of the lease."""
+    keeper = settings.keeper
+    # A write that hangs must leave time for another one before the lease runs out.
+    dynamodb = client("dynamodb", settings.aws, read_timeout_s=keeper.failover_s / 3)
+    return KeeperLease(
+        DynamoDbLeaseTable(dynamodb, keeper.lease_table),
+        owner=f"{keeper.name or socket.gethostname()}-{secrets.token_hex(4)}",
+        failover_s=keeper.failover_s,
+        clock=clock,
+    )
+
+
+def await_services(
+    lease: KeeperLease, objects: S3Objects, settings: KeeperSettings, stop: threading.Event, clock: Clock
+) -> bool:
+    """Wait for what every duty needs. False if `stop` came first. Raises ConfigError after `start_patience_s`."""
+
+    def begin() -> None:
+        lease.ensure()
+        objects.check()
+
+    return wait_at_start(
+        begin,
+        stop,
+        trouble=Trouble("keeper", clock),
+        patience_s=settings.keeper.start_patience_s,
+        advice="start the service (a local one: `make up`), or change"
+        f" [aws] endpoint {masked(settings.aws.endpoint) or 'of AWS'}; [keeper] start_patience_s waits longer",
+        clock=clock,
+        rng=random.Random(),
+    )
+
+
+def keep(duties: Sequence[Scheduled], lease: KeeperLease, stop: threading.Event, report_s: float, clock: Clock) -> None:
+    """Attend the lease, each duty in a thread of its own, until `stop` is set. Raises ConfigError: see `run_keeper`."""
+    halt = threading.Event()
+    attendances = [Attendance(duty, cadence, lease.check, clock, random.Random()) for duty, cadence in duties]
+    threads = [threading.Thread(target=each.run, args=(halt,), name=each.duty.name) for each in attendances]
+    trouble = Trouble("the keeper's lease", clock)
+    for thread in threads:
+        thread.start()
+    report_at_s = clock.monotonic() + report_s
+    try:
+        while not stop.is_set():
+            _attend(lease, trouble)
+            _refuse(attendances)
+            if clock.monotonic() >= report_at_s:
+                report_at_s += report_s
+                _report(duties)
+            stop.wait(_LEASE_S)
+    finally:
+        halt.set()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_LEASE_S)
+                _attend(lease, trouble)
+        _give_back(lease)
+        _report(duties)
+
+
+def _attend(lease: KeeperLease, trouble: Trouble) -> None:
+    try:
+        lease.attend()
+    except Outage as outage:
+        trouble.goes_on(str(outage))
+    else:
+        trouble.over()
+
+
+def _give_back(lease: KeeperLease) -> None:
+    try:
+        lease.release()
+    except Outage as outage:
+        _log.warning("the keeper's lease is not given back and expires: %s", outage)
+
+
+def _refuse(attendances: Sequence[Attendance]) -> None:
+    """Raises ConfigError where no duty has ever begun, for what only the operator can change."""
+    refused = [each.refused for each in attendances]
+    if all(refused):
+        raise refused[0] or ConfigError("no duties")
+
+
+def _report(duties: Sequence[Scheduled]) -> None:
+    for duty, _ in duties:
+        line = duty.report()
+        if line:
+            _log.info("%s", line)

@@ -1,0 +1,61 @@
+"""Settings of the keeper."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from runtime.settings import Aws, Lake, Seconds, Shop, Warehouse, setting
+
+_Count = Annotated[int, Meta(gt=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """`[keeper]`: what must happen once."""
+
+    applications: str = setting(
+        "storepulse-cold-transactions",
+        "cold applications whose manifests are taken, comma between; live loads first, back-fills after them",
+    )
+    lake_cadence: str = setting(
+        "15",
+        "how often the lake takes what waits: seconds, or by hour of the shop's day such as 00-06:900,06-24:15, every"
+        " hour once",
+        unit="s",
+    )
+    warehouse_cadence: str = setting(
+        "15", "the same for the warehouse: Serverless costs while awake, and sleeps between visits", unit="s"
+    )
+    round_manifests: _Count = setting(
+        200, "most that one commit takes: a back-fill holds up live loads no longer than one commit"
+    )
+    round_mib: _Count = setting(256, "most that one commit takes, in rows as they lie in S3", unit="MiB")
+    round_of_shard: _Count = setting(50, "most manifests of one shard in one commit, and how far each is read ahead")
+    lake_snapshots_h: Annotated[float, Meta(gt=0)] = setting(
+        1.0,
+        "how long a lake table can still be read as it was; every commit rewrites the list of its snapshots, 240 an"
+        " hour",
+        unit="h",
+    )
+    lease_table: str = setting("storepulse-keeper", "DynamoDB table of the keeper's lease, of its own")
+    name: str = setting("", "name in the lease, a random part is added; empty: the host's name")
+    failover_s: Seconds = setting(10.0, "a keeper that is silent for so long is replaced", unit="s")
+    start_patience_s: Seconds = setting(
+        60.0,
+        "how long a start waits for DynamoDB and S3: longer than a part takes to restart; then the process ends, and a"
+        " service manager starts it again",
+        unit="s",
+    )
+    report_s: Seconds = setting(60.0, "between two lines of counts in the log", unit="s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperSettings:
+    """What `python -m consumers keeper` reads."""
+
+    aws: Aws = Aws()
+    lake: Lake = Lake()
+    warehouse: Warehouse = Warehouse()
+    shop: Shop = Shop()
+    keeper: Keeper = Keeper()

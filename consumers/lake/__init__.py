@@ -1,0 +1,1 @@
+"""The lake: Iceberg tables over cold's Parquet in a Glue catalogue, for Athena, DuckDB, or any other engine."""

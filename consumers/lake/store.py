@@ -1,0 +1,171 @@
+"""The lake as a store of history. Each table remembers by itself what it has taken, and so is mended by itself."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.manifest import DataFile as IcebergFile
+from pyiceberg.table import Table as IcebergTable
+
+from consumers.keeper.store import Outrun, Place
+from consumers.lake.catalogue import LakeCatalogue, naming_trouble
+from consumers.lake.files import data_files
+from consumers.lake.memory import as_properties, memory_of, not_yet_taken
+from consumers.lake.restore import find_again
+from consumers.lake.tables import added_columns, iceberg_schema, partition_of, properties_of
+from consumers.manifests import Manifest
+from contract.tables import SPANNED, Table
+from runtime.errors import ConfigError
+from runtime.outage import Outage
+from runtime.settings import Lake
+
+_log = logging.getLogger(__name__)
+
+_TRIES = 5  # of a change to a table that somebody else changes too
+
+
+class LakeStore:
+    """Registers cold's objects in the tables of `contract.tables.SPANNED`; nothing is copied. See `HistoryStore`.
+
+    A table swaps its pointer once for all files of a `take`, and in the same step remembers how far it is: a reader
+    sees them all or none, and nothing is added twice, whoever tries. Tables advance in their order, heartbeats last:
+    what they speak of is there by then.
+    """
+
+    name = "lake"
+
+    def __init__(self, catalogue: LakeCatalogue, lake: Lake) -> None:
+        self._catalogue = catalogue
+        self._bucket = lake.bucket
+        self._database = lake.database
+
+    def prepare(self) -> None:
+        """Create what is absent, add what this release adds. Safe beside a running keeper, and another `prepare`."""
+        with naming_trouble():
+            with suppress(NamespaceAlreadyExistsError):
+                self._catalogue.create_namespace(self._database)
+            for table in SPANNED:
+                self._prepare(table)
+
+    def taken(self) -> Mapping[Place, int]:
+        memories = [memory_of(self._load(table).properties) for table in SPANNED]
+        everywhere = set.intersection(*(set(memory) for memory in memories))
+        return {place: min(memory[place] for memory in memories) for place in everywhere}
+
+    def take(self, manifests: Sequence[Manifest]) -> None:
+        """Every object is looked at before the first table changes."""
+        loads = [_Load(table, self._load(table), manifests) for table in SPANNED]
+        for load in loads:
+            load.look(self._bucket)
+        for load in loads:
+            load.commit()
+
+    def table(self, name: str) -> IcebergTable:
+        """One table as it stands now: what readers scan. Raises Outage, and ConfigError where it is absent."""
+        with naming_trouble():
+            try:
+                return self._catalogue.load_table((self._database, name))
+            except NoSuchTableError as error:
+                raise ConfigError(
+                    f"Glue has no table {self._database}.{name}: `python -m consumers keeper` makes it; or mend [lake]"
+                ) from error
+            except FileNotFoundError as error:
+                raise ConfigError(
+                    f"Glue's entry of {self._database}.{name} leads to an object that is gone: start"
+                    " `python -m consumers keeper`, which leads it to the newest that stands"
+                ) from error
+
+    def _load(self, table: Table) -> IcebergTable:
+        return self.table(table.name)
+
+    def _prepare(self, table: Table) -> None:
+        schema = iceberg_schema(table)
+        try:
+            self._catalogue.create_table(
+                (self._database, table.name),
+                schema=schema,
+                location=self._location(table),
+                partition_spec=partition_of(table, schema),
+                properties={
+                    **properties_of(table),
+                    "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
+                },
+            )
+            _log.info("created %s.%s", self._database, table.name)
+        except TableAlreadyExistsError:
+            find_again(self._catalogue, (self._database, table.name), self._location(table))
+            self._bring_up_to_date(table)
+
+    def _location(self, table: Table) -> str:
+        return f"s3://{self._bucket}/lake/{self._database}/{table.name}"
+
+    def _bring_up_to_date(self, table: Table) -> None:
+        for _ in range(_TRIES):
+            stored = self._load(table)
+            added = added_columns(table, stored.schema())
+            changed = {
+                key: value
+                for key, value in properties_of(table).items()
+                if key != "format-version" and stored.properties.get(key) != value
+            }
+            if not added and not changed:
+                return
+            try:
+                with stored.transaction() as transaction:
+                    if changed:
+                        transaction.set_properties(changed)
+                    if added:
+                        with transaction.update_schema() as update:
+                            for column, kind in added:
+                                update.add_column(column, kind)
+            except Outrun:
+                continue
+            _log.info("%s.%s: added %s", self._database, table.name, [column for column, _ in added] or "settings")
+            return
+        raise Outage(f"Glue: {table.name} is changed by others all the time")
+
+
+class _Load:
+    """One table's part in a `take`."""
+
+    def __init__(self, table: Table, stored: IcebergTable, manifests: Sequence[Manifest]) -> None:
+        self._table = table
+        self._stored = stored
+        self._manifests = not_yet_taken(memory_of(stored.properties), manifests)
+        self._files: list[IcebergFile] = []
+
+    def look(self, bucket: str) -> None:
+        """Raises Discrepancy for objects that are not what the manifests say."""
+        wanted = [file for manifest in self._manifests for file in manifest.data if file.table == self._table.name]
+        self._files = data_files(self._stored, bucket, wanted)
+
+    def commit(self) -> None:
+        """Files and memory in one swap; memory alone where there are no files. Raises Outrun: then nothing changed."""
+        if not self._manifests:
+            return
+        ends = {(manifest.application, manifest.shard_id): manifest.last for manifest in self._manifests}
+        with naming_trouble():
+            transaction = _without_history(self._stored).transaction()
+            transaction.set_properties(as_properties(ends))
+            if self._files:
+                with transaction.update_snapshot().merge_append() as append:
+                    for file in self._files:
+                        append.append_data_file(file)
+            transaction.commit_transaction()
+
+
+def _without_history(stored: IcebergTable) -> IcebergTable:
+    """The table as staging needs it. pyiceberg copies the metadata 15 times a commit, and old snapshots are most of it;
+    the swap itself works on what the catalogue holds by then."""
+    head = stored.current_snapshot()
+    slim = stored.metadata.model_copy(
+        update={"snapshots": [head] if head else [], "snapshot_log": [], "statistics": []}
+    )
+    return IcebergTable(
+        identifier=stored.name(),
+        metadata=slim,
+        metadata_location=stored.metadata_location,
+        io=stored.io,
+        catalog=stored.catalog,
+    )

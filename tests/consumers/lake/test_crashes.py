@@ -1,0 +1,109 @@
+"""Death before any effect: the next keeper ends where an undisturbed one does."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from consumers.keeper.store import Outrun
+from consumers.lake.expiry import ExpiryDuty
+from consumers.lake.testing import OwnLake, spans_of, watched_files
+from consumers.manifests import Manifest
+from contract.tables import SPANNED
+from runtime.effects import Effect
+from runtime.outage import Outage
+from runtime.testing import ManualClock
+
+pytestmark = pytest.mark.integration
+
+LATER = ManualClock(dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def keep(lake: OwnLake, spans: list[Manifest], effect: Effect) -> None:
+    """What a keeper does with these spans, from the start and in two commits, then the expiry."""
+    with watched_files(effect):
+        store = lake.store(effect)
+        for part in (spans[:2], spans[2:]):
+            taken = store.taken()
+            left = [each for each in part if each.last > taken.get((each.application, each.shard_id), 0)]
+            if left:
+                store.take(left)
+        ExpiryDuty(store, keep_h=1.0, clock=LATER).turn(lambda: None, ManualStop())
+
+
+class ManualStop:
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, timeout: float) -> bool:
+        return False
+
+
+def state_of(lake: OwnLake) -> dict[str, object]:
+    counts = {table.name: lake.rows(f"SELECT COUNT(*) AS n FROM {table.name}")[0]["n"] for table in SPANNED}
+    return {**counts, "orders": lake.orders(), "taken": lake.unprepared().taken()}
+
+
+def test_death_before_any_effect_changes_nothing_in_the_end(lake: OwnLake) -> None:
+    spans = [*spans_of(lake, 2), *spans_of(lake, 1, shard_id="s-1")]
+    effects: list[str] = []
+    keep(lake, spans, effects.append)
+    expected = state_of(lake)
+    assert expected["orders"] and expected["account"] == 3
+    kinds = {effect.partition(" ")[0] for effect in effects}
+    assert kinds == {"put", "swap", "delete"}
+    print(f"{len(effects)} effects: {sum(effect.startswith('swap') for effect in effects)} swaps")
+    for number in range(len(effects)):
+        other = lake.beside()
+        with pytest.raises(Killed):
+            keep(other, spans, dying_at(number))
+        keep(other, spans, lambda effect: None)
+        assert state_of(other) == expected, f"died before effect {number}: {effects[number]}"
+
+
+def dying_at(number: int) -> Callable[[str], None]:
+    left = [number]
+
+    def effect(_: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+
+    return effect
+
+
+@contextmanager
+def lost_answers(lake: OwnLake, store: object) -> Iterator[list[str]]:
+    """Each swap of the tables takes effect, and the answer never comes."""
+    lost: list[str] = []
+    events = store._catalogue.glue.meta.events  # type: ignore[attr-defined]
+
+    def lose(**_: object) -> None:
+        lost.append("UpdateTable")
+        raise Outage("the connection was closed before the answer")
+
+    events.register("after-call.glue.UpdateTable", lose)
+    try:
+        yield lost
+    finally:
+        events.unregister("after-call.glue.UpdateTable", lose)
+
+
+def test_swaps_whose_answers_are_lost_are_not_made_twice(lake: OwnLake) -> None:
+    spans = spans_of(lake, 2)
+    store = lake.store()
+    with lost_answers(lake, store) as lost:
+        for _ in range(2 * len(SPANNED)):
+            if store.taken():
+                break
+            with pytest.raises((Outage, Outrun)):
+                store.take(spans)
+    assert len(lost) == len(SPANNED)
+    assert store.taken() == {("cold", "s-0"): 2}
+    assert set(lake.orders().values()) == {1}
+    assert all(lake.rows(f"SELECT COUNT(*) AS n FROM {table.name}")[0]["n"] for table in SPANNED)
