@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from loadtests.bench.report import Figure
 
 BENCHES = {
+    "cold": "CPU of cold per million orders, from the stream to validated Parquet in S3",
     "kinesis": "server CPU of the local Kinesis per record put and read",
 }
 

@@ -1,0 +1,67 @@
+"""The load that the tools beside us were measured with: nested orders of 366 bytes, some of them wrong."""
+
+import datetime as dt
+import zlib
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+
+from contract.stamp import Stamp
+
+ORDER_BYTES = 366
+_FILE_IDS = tuple(f"i-0abc{number:04x}-7f3d91ac" for number in range(8))
+_STARTED_AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
+
+SKUS = frozenset(f"{number:05d}{letter}" for number in range(20_000, 21_000) for letter in "ABC")
+
+
+def orders(count: int, *, wrong_totals: int, unknown_skus: int, seed: int = 1) -> Iterator[bytes]:
+    """Records as the agent sends them; the faults at random places, never two in one order."""
+    rng = Random(seed)
+    faulty = rng.sample(range(count), wrong_totals + unknown_skus)
+    wrong, unknown = frozenset(faulty[:wrong_totals]), frozenset(faulty[wrong_totals:])
+    skus = sorted(SKUS)
+    offsets = [0] * len(_FILE_IDS)
+    for number in range(count):
+        at = _STARTED_AT + dt.timedelta(milliseconds=number)
+        order = _order(rng, number, at, skus)
+        if number in unknown:
+            order["lines"][1]["sku"] = "99999Z"
+        order["total"] += number in wrong
+        line = _filled(rng, order)
+        file = number % len(_FILE_IDS)
+        yield _stamped(line, _FILE_IDS[file], offsets[file], at)
+        offsets[file] += len(line) + 1
+
+
+def _order(rng: Random, number: int, at: dt.datetime, skus: list[str]) -> dict[str, Any]:
+    bought = [(rng.choice(skus), rng.randint(1, 9), rng.randint(50, 9_999)) for _ in range(2)]
+    return {
+        "type": "order",
+        "schema_version": 1,
+        "event_id": f"{rng.getrandbits(64):016x}",
+        "event_time": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
+        "order_id": f"O-{number}",
+        "session_id": "",
+        "kind": "sale",
+        "customer_id": f"C-{rng.randrange(50_000)}",
+        "channel": rng.choice(("web", "app")),
+        "region": rng.choice(("GB", "DE", "FR", "IE")),
+        "currency": "GBP",
+        "lines": [{"sku": sku, "quantity": quantity, "unit_price": price} for sku, quantity, price in bought],
+        "total": sum(quantity * price for _, quantity, price in bought),
+    }
+
+
+def _filled(rng: Random, order: dict[str, Any]) -> bytes:
+    """As JSON of ORDER_BYTES; a random session id fills it up."""
+    missing = ORDER_BYTES - len(msgspec.json.encode(order))
+    return msgspec.json.encode({**order, "session_id": f"{rng.getrandbits(4 * missing):0{missing}x}"})
+
+
+def _stamped(line: bytes, file_id: str, offset: int, at: dt.datetime) -> bytes:
+    read_at = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06d}Z"
+    stamp = Stamp(k="order", f=file_id, o=offset, n=len(line), c=zlib.crc32(line), h="shop-1/orders.jsonl", t=read_at)
+    return b'%b,"_sp":%b}' % (line[:-1], msgspec.json.encode(stamp))

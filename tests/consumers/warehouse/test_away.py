@@ -1,0 +1,95 @@
+"""A warehouse that is killed under a commit."""
+
+import datetime as dt
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from consumers.warehouse.migrate import run_migrate
+from consumers.warehouse.settings import MigrateSettings
+from consumers.warehouse.store import WarehouseStore
+from consumers.warehouse.testing import SpanWriter, lines_of, order
+from infra.local.redshift.process import FrontProcess
+from runtime.errors import ConfigError
+from runtime.outage import Outage
+from runtime.settings import Warehouse
+from runtime.testing import ManualClock
+
+pytestmark = pytest.mark.integration
+
+AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
+STORE = "storepulse"
+
+
+@pytest.fixture
+def start(stack):
+    """Starts the warehouse, the same one each time."""
+    aws = stack.aws
+
+    def begin(port=0):
+        front = FrontProcess(
+            Path(folder) / "redshift",
+            port=port,
+            database=STORE,
+            user=STORE,
+            s3_endpoint=aws.endpoint,
+            region=aws.region,
+            access_key_id=aws.access_key_id,
+            secret_access_key=aws.secret_access_key,
+        )
+        running.append(front)
+        return front
+
+    running = []
+    # Not in pytest's own folder, which the next run of pytest closes to PostgreSQL's user.
+    with tempfile.TemporaryDirectory(prefix="warehouse-") as folder:
+        yield begin
+        for front in running:
+            front.__exit__()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_warehouse_that_goes_away_is_an_outage_and_takes_the_commit_when_it_is_back(start, lake, number):
+    front = start()
+    settings = Warehouse(port=front.port, password=front.password, tls=False, timeout_s=5.0)
+    run_migrate(MigrateSettings(warehouse=settings))
+    row = order("e1", day=AT.date(), arrived_at=AT, line=("f", 0))
+    manifest = SpanWriter(lake, application=f"away-{number}").write({"orders": [row], "lines": lines_of(row)})
+
+    def end(name):
+        if name == "add lines":
+            front.stop(number)
+
+    def store(**more):
+        return WarehouseStore(settings, bucket=lake.bucket, objects=lake, clock=ManualClock(), **more)
+
+    with pytest.raises(Outage, match=f"Redshift at 127.0.0.1:{front.port}: "):
+        store(effect=end).take([manifest])
+    for request in (store().taken, store().prepare, lambda: store().take([manifest])):
+        with pytest.raises(Outage, match="Connection refused"):
+            request()
+
+    start(front.port)
+    assert store().taken() == {}
+    store().take([manifest])
+    assert store().taken() == {(f"away-{number}", "shardId-000000000000"): 1}
+
+
+def test_the_command_says_what_it_does_and_what_it_would_do(start, capsys):
+    front = start()
+    settings = MigrateSettings(warehouse=Warehouse(port=front.port, password=front.password, tls=False))
+    run_migrate(settings, dry_run=True)
+    wanted = capsys.readouterr().out.splitlines()
+    assert wanted[0] == "warehouse: tables: to do"
+    assert wanted[1].startswith("  CREATE TABLE orders (")
+    for said in ("warehouse: 1 tables: done\nwarehouse: 2 sales_by_day: done\n", "warehouse: up to date\n"):
+        run_migrate(settings)
+        assert capsys.readouterr().out == said
+
+
+def test_encryption_that_is_not_there_is_the_operators_to_mend(start):
+    front = start()
+    with pytest.raises(ConfigError, match=r"\[warehouse\] tls"):
+        run_migrate(MigrateSettings(warehouse=Warehouse(port=front.port, password=front.password)))

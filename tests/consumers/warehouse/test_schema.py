@@ -1,0 +1,77 @@
+"""Tables and columns through time, as SQL."""
+
+import dataclasses
+import re
+
+import pytest
+from sqlglot.dialects.redshift import Redshift
+
+from consumers.manifests import VERSION
+from consumers.warehouse.ddl import DESIGNS, add_column, create_table
+from consumers.warehouse.migrations import MIGRATIONS
+from consumers.warehouse.schema import SCHEMA, Added
+from contract.tables import DUPLICATES, LINES, ORDERS, WAREHOUSE, Column, Kind
+
+pytestmark = pytest.mark.unit
+
+# Of each migration that was released: a database remembers them, so they stay as they are.
+RELEASED = {
+    "tables": "26d97fc2618112a5",
+    "sales_by_day": "a4ce659168cae57c",
+}
+
+
+def test_released_migrations_have_not_changed():
+    found = {migration.name: migration.checksum[:16] for migration in MIGRATIONS}
+    assert found == RELEASED, "a changed contract needs SCHEMA.added and a migration of its own, at the end"
+
+
+def test_the_migrations_together_make_the_tables_of_the_contract():
+    made = {}
+    for statement in (s for migration in MIGRATIONS for s in migration.statements):
+        if match := re.match(r"CREATE TABLE (\w+) \((.*?)(?:, PRIMARY KEY.*)?\) DISTSTYLE", statement):
+            made[match[1]] = set(re.findall(r"(?:^|, )(\w+) ", match[2]))
+        elif match := re.match(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", statement):
+            made[match[1]].add(match[2])
+    assert made == {table.name: {column.name for column in table.columns} for table in WAREHOUSE}
+
+
+def test_a_table_has_types_of_the_contract_a_sort_key_and_a_declared_key():
+    assert create_table(DUPLICATES, DUPLICATES.columns) == (
+        "CREATE TABLE duplicates (event_id VARCHAR(1024) NOT NULL, conflict BOOLEAN NOT NULL,"
+        " arrived_at TIMESTAMP NOT NULL, origin_file VARCHAR(1024), origin_offset BIGINT, origin_bytes BIGINT,"
+        " origin_crc BIGINT) DISTSTYLE AUTO SORTKEY (arrived_at) ENCODE AUTO"
+    )
+    lines = create_table(LINES, LINES.columns)
+    assert "event_date DATE NOT NULL" in lines
+    assert "PRIMARY KEY (event_id, event_date, line_number)) DISTSTYLE AUTO SORTKEY (event_time) ENCODE AUTO" in lines
+
+
+@pytest.mark.parametrize("table", WAREHOUSE, ids=lambda table: table.name)
+def test_keys_and_sort_keys_are_columns_that_may_be_so(table):
+    design = DESIGNS[table.name]
+    assert not any(table[name].nullable for name in design.key)
+    assert table[design.sorted_by].kind is Kind.TIME
+
+
+@pytest.mark.parametrize("table", WAREHOUSE, ids=lambda table: table.name)
+def test_no_name_is_a_reserved_word_of_redshift(table):
+    names = {table.name, *(column.name for column in table.columns)}
+    assert not names & Redshift.Generator.RESERVED_KEYWORDS
+
+
+def test_a_column_that_came_later_is_absent_from_older_spans_and_from_the_first_tables():
+    later = Column(name="tier", kind=Kind.TEXT, nullable=True, longest=64)
+    wider = dataclasses.replace(ORDERS, columns=(*ORDERS.columns[:3], later, *ORDERS.columns[3:]))
+    schema = dataclasses.replace(
+        SCHEMA, tables=(wider, *WAREHOUSE[1:]), added=(Added(table="orders", column="tier", since=VERSION + 1),)
+    )
+    assert schema.columns("orders", VERSION) == ORDERS.columns
+    assert schema.columns("orders", VERSION + 1) == wider.columns
+    assert schema.first() == SCHEMA.first()
+    assert schema.adding(schema.added[0]).statements == ("ALTER TABLE orders ADD COLUMN tier VARCHAR(64)",)
+
+
+def test_a_column_that_old_rows_cannot_have_is_refused():
+    with pytest.raises(ValueError, match="nullable"):
+        add_column("orders", Column(name="tier", kind=Kind.INTEGER, nullable=False))
