@@ -9,7 +9,7 @@ PY := .venv/bin/python
 BOARD := dashboards/board
 GROUPS := producers consumers dashboards local loadtests dev ministack
 
-.PHONY: help demo test unit up down lint lock setup clean
+.PHONY: help demo test unit soak up down lint lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -18,11 +18,14 @@ help: ## Show the targets
 demo: setup ## Shop, pipeline and live board on this machine (SECONDS=60 stops by itself and prints the account)
 	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
-test: setup lint ## All tests, on the real parts
-	$(PY) -m pytest
+test: setup lint ## All tests but the long ones, on the real parts
+	$(PY) -m pytest -m "not soak"
 
 unit: setup ## The fast tests alone
 	$(PY) -m pytest -m unit
+
+soak: setup ## The long ones: a year of a real shop, with kill -9 of every process while it flows
+	$(PY) -m pytest -m soak --capture=no
 
 up: setup ## Start the local parts in the background
 	$(PY) -m infra.local up --detach

@@ -1,23 +1,76 @@
-"""`python -m consumers VERB`: what reads the streams."""
+"""`python -m consumers VERB`: what reads the streams, and what looks after the stores.
+
+Each verb imports its own libraries when it runs: live needs a quarter of the memory that the keeper's take.
+"""
 
 import click
 
-from consumers.live_process import run_live
-from consumers.settings import LiveSettings
+from consumers.keeper.settings import KeeperSettings
+from consumers.settings import ColdSettings, LiveSettings
+from consumers.warehouse.settings import MigrateSettings
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
+from runtime.errors import ConfigError
+from runtime.outage import Outage
 
 
-@click.group()
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "account"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "account":
+            from consumers.account.command import account
+
+            return account
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Verbs)
 def consumers() -> None:
-    """Read the streams into the stores."""
+    """Read the streams into the stores, and account for every line."""
 
 
 @consumers.command()
 @with_settings(LiveSettings)
 def live(settings: LiveSettings) -> None:
     """Index orders in OpenSearch as they arrive, until SIGTERM."""
+    from consumers.live_process import run_live
+
     log_to_stderr()
     run_live(settings, stop_on_signals())
+
+
+@consumers.command()
+@with_settings(ColdSettings)
+def cold(settings: ColdSettings) -> None:
+    """Write orders, letters and the raw records to S3, a span at a time, until SIGTERM."""
+    from consumers.cold_process import run_cold
+
+    log_to_stderr()
+    run_cold(settings, stop_on_signals())
+
+
+@consumers.command()
+@with_settings(KeeperSettings)
+def keeper(settings: KeeperSettings) -> None:
+    """Commit what cold wrote to the lake's tables and to the warehouse, until SIGTERM."""
+    from consumers.keeper.process import run_keeper
+
+    log_to_stderr()
+    run_keeper(settings, stop_on_signals())
+
+
+@consumers.command()
+@click.option("--dry-run", is_flag=True, help="Only print what is to do.")
+@with_settings(MigrateSettings)
+def migrate(settings: MigrateSettings, dry_run: bool) -> None:
+    """Bring the warehouse's tables up to this release."""
+    from consumers.warehouse.migrate import run_migrate
+
+    try:
+        run_migrate(settings, dry_run=dry_run)
+    except Outage as outage:
+        raise ConfigError(f"{outage}; run this again once it answers") from outage
 
 
 if __name__ == "__main__":

@@ -1,25 +1,30 @@
-"""Hold a rate: orders into the spool at a steady pace, and how long each takes until the board shows it.
+"""Hold a rate: orders into the spool at a steady pace, and how long each takes until the board and history have it.
 
 An open model: the wait is counted from the moment an order was due. Ten orders a second are probes, after a while to
 warm up: a fresh stack has shards to take, an index to create and Java to compile.
 """
 
+import subprocess
 from dataclasses import dataclass
 
 import msgspec
 import psutil
+from opensearchpy import OpenSearch
 from rich.console import Console
 from rich.table import Table
 
+from consumers.account.render import show_account
+from consumers.account.report import Account
 from contract.catalogue import products_from_ndjson
 from infra.local import pipeline
-from infra.local.account import Account, settled_account, store_of, take_account
-from infra.local.demo_commands import show_account
+from infra.local.demo import send_the_rest
+from infra.local.home import PROJECT
 from infra.local.settings import LocalSettings
 from infra.local.stack import bring_up
 from infra.local.state import read_state
 from infra.local.supervisor import Supervisor
 from infra.local.viewer import viewing
+from loadtests.history import LAKE, WAREHOUSE, in_history
 from loadtests.probes import Probes, percentiles, searched
 from loadtests.steady import Shop, paced
 from runtime.clock import Clock, SystemClock
@@ -27,7 +32,7 @@ from runtime.clock import Clock, SystemClock
 PROBES_A_SECOND = 10
 WARM_S = 10.0
 LONGEST_S = 3000.0  # the board shows an hour, and what has left it cannot be seen there
-_LAST_S = 30.0  # for the last probes
+_LAST_S = 90.0  # for the last probes
 _LOOK_S = 0.1
 
 
@@ -51,13 +56,15 @@ class Held:
     unseen: int  # probes that the board never showed
     found_s: dict[str, float]  # p50, p95, p99, max until a search finds the order
     shown_s: dict[str, float]  # the same until the board shows it
+    lake_s: dict[str, float]  # the same until a reader of the lake finds it
+    warehouse_s: dict[str, float]  # the same until a query of the warehouse finds it
     processes: list[Process]
     account: Account
 
     @property
     def is_whole(self) -> bool:
         """No order was lost, and none stayed off the board."""
-        return self.account.balances and not self.unseen
+        return self.account.settled and not self.unseen
 
 
 def hold(stack: Supervisor, settings: LocalSettings, *, rate: float, seconds: float, warm_s: float = WARM_S) -> Held:
@@ -68,19 +75,17 @@ def hold(stack: Supervisor, settings: LocalSettings, *, rate: float, seconds: fl
     """
     endpoints = bring_up(stack, settings)
     board = pipeline.board(stack.home, port=stack.ports_for([pipeline.BOARD])[pipeline.BOARD])
-    stack.start([pipeline.agent(stack.home), pipeline.live(stack.home), board])
-    clock, client = SystemClock(), store_of(endpoints.opensearch)
+    agent, live = pipeline.agent(stack.home), pipeline.live(stack.home)
+    history = [pipeline.cold(stack.home, environ={}), pipeline.keeper(stack.home, environ={})]  # at their own pace
+    stack.start([agent, live, *history, board])
+    clock, client = SystemClock(), OpenSearch([endpoints.opensearch.url], timeout=endpoints.opensearch.timeout_s)
     shop = Shop(endpoints.spool, products_from_ndjson(stack.home.catalogue.read_bytes()), clock)
     probes, before = Probes(clock), _cpu_s(stack)
-    with viewing(board.url, probes.board_shows), searched(client, probes):
+    with viewing(board.url, probes.board_shows), searched(client, probes), in_history(endpoints, probes):
         written, took_s = _sell(stack, shop, probes, clock, rate, seconds, warm_s)
         processes = _used(stack, before, took_s)
-        _await_board(stack, probes)
-    account = settled_account(
-        lambda: take_account(endpoints.spool, endpoints.agent_state, client),
-        within_s=settings.local.drain_s,
-        stop=stack.stop,
-    )
+        _await_all(stack, probes)
+    account = _account(stack, within_s=settings.local.drain_s)
     shown_s = probes.shown_s
     return Held(
         rate=rate,
@@ -90,6 +95,8 @@ def hold(stack: Supervisor, settings: LocalSettings, *, rate: float, seconds: fl
         unseen=len(probes) - len(shown_s),
         found_s=percentiles(probes.found_s),
         shown_s=percentiles(shown_s),
+        lake_s=percentiles(probes.arrived_s(LAKE)),
+        warehouse_s=percentiles(probes.arrived_s(WAREHOUSE)),
         processes=processes,
         account=account,
     )
@@ -109,11 +116,20 @@ def _sell(
     return written, clock.monotonic() - start
 
 
-def _await_board(stack: Supervisor, probes: Probes) -> None:
+def _await_all(stack: Supervisor, probes: Probes) -> None:
     """Before the account is taken: it makes OpenSearch refresh, and the last waits would look shorter."""
     for _ in range(round(_LAST_S / _LOOK_S)):
-        if len(probes.shown_s) == len(probes) or stack.wait(_LOOK_S):
+        arrived = (probes.shown_s, probes.arrived_s(LAKE), probes.arrived_s(WAREHOUSE))
+        if all(len(each) == len(probes) for each in arrived) or stack.wait(_LOOK_S):
             return
+
+
+def _account(stack: Supervisor, *, within_s: float) -> Account:
+    """Once all is accounted for, or the time is over."""
+    send_the_rest(stack, stop=stack.stop)
+    command = pipeline.account(stack.home, "--json", "--wait", f"{within_s:g}")
+    told = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=False).stdout
+    return msgspec.json.decode(told, type=Account)
 
 
 def _processes(stack: Supervisor) -> dict[str, psutil.Process]:
@@ -152,7 +168,9 @@ def as_json(held: Held) -> str:
 def print_held(held: Held, console: Console) -> None:
     """Tables for people."""
     waits = Table("seconds from due", *held.found_s, title=f"{held.achieved:,.0f} orders/s for {held.seconds:.0f} s")
-    for name, row in (("found in OpenSearch", held.found_s), ("on the board", held.shown_s)):
+    rows = {"found in OpenSearch": held.found_s, "on the board": held.shown_s}
+    rows |= {"in the lake": held.lake_s, "in the warehouse": held.warehouse_s}
+    for name, row in rows.items():
         waits.add_row(name, *(f"{value:.2f}" for value in row.values()))
     used = Table("process", "CPU % of a core", "PSS MiB")
     for process in held.processes:

@@ -8,7 +8,7 @@ needs a board and an OpenSearch that hold nothing but the orders of this run, al
 import bisect
 import statistics
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ class Probes:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._found: dict[str, Sighting] = {}
+        self._arrived: dict[str, dict[str, float]] = {}  # by store of history
         self._shown: list[Sighting] = []  # snapshots that count more orders than the one before
 
     def __len__(self) -> int:
@@ -63,6 +64,15 @@ class Probes:
         sighting = Sighting(self._clock.monotonic(), orders)
         self._found.update(dict.fromkeys(event_ids, sighting))
 
+    def missing_in(self, store: str) -> list[str]:
+        """Probes that were not found in that store of history yet, the oldest first."""
+        arrived = self._arrived.get(store, {})
+        return [event_id for event_id in list(self._due) if event_id not in arrived]
+
+    def arrived(self, store: str, event_ids: Collection[str]) -> None:
+        """These have just been found in that store of history."""
+        self._arrived.setdefault(store, {}).update(dict.fromkeys(event_ids, self._clock.monotonic()))
+
     def board_shows(self, snapshot: bytes) -> None:
         """The board has just sent this."""
         orders = sum(minute.orders for minute in msgspec.json.decode(snapshot, type=_Snapshot).minutes)
@@ -73,6 +83,10 @@ class Probes:
     def found_s(self) -> list[float]:
         """Of each probe that was found: seconds from when it was due until a search finds it."""
         return [sighting.at - self._due[event_id] for event_id, sighting in self._found.items()]
+
+    def arrived_s(self, store: str) -> list[float]:
+        """Of each probe that was found in that store of history: seconds from when it was due until then."""
+        return [at - self._due[event_id] for event_id, at in self._arrived.get(store, {}).items()]
 
     @property
     def shown_s(self) -> list[float]:

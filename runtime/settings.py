@@ -81,6 +81,9 @@ class Warehouse:
     iam_role: str = setting("", "ARN of the role by which COPY reads the lake; empty: the cluster's default role")
     tls: bool = setting(True, "encrypted; only a local stack does without")
     timeout_s: Seconds = setting(60.0, "longest wait for a connection", unit="s")
+    longest_statement_s: Seconds = setting(
+        900.0, "longest time of one statement: past it somebody holds the tables, and it is tried again", unit="s"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,22 +3,23 @@
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.local import daemon, ports
 from infra.local.home import Home
 from infra.local.leftovers import end_leftovers
 from infra.local.settings import LocalSettings
-from infra.local.stack import PARTS, bring_up
+from infra.local.stack import PARTS, REDSHIFT, bring_up
 from infra.local.status import Report, report
 from infra.local.supervisor import Supervisor
 from runtime.command import stop_on_signals, with_settings
 from runtime.errors import ConfigError
-from runtime.settings import DEFAULT_FILE, FILE_VARIABLE
+from runtime.settings import DEFAULT_FILE, FILE_VARIABLE, Warehouse
 
 home_option = click.option(
     "--home", type=click.Path(path_type=Path), help="Folder of all local data. Default: [local] home in the settings."
@@ -50,14 +51,14 @@ def up(
         file: Path | None = click.get_current_context().params["settings_file"]
         arguments = [word for option in port_options for word in ("--port", option)]
         daemon.start(place, settings, [*arguments, *(["--settings", str(file.absolute())] if file else [])])
-        _show(report(place))
+        _show(place, report(place))
         return
     with daemon.told(ready_fd) as tell_ready:
         stop = stop_on_signals()
         with Supervisor(place, Console(), stop=stop) as stack:
             bring_up(stack, settings, wanted_ports=wanted)
             if ready_fd is None:
-                _show(report(place))
+                _show(place, report(place))
                 stack.say("Ctrl-C ends it")
             tell_ready()
             stack.wait()
@@ -87,11 +88,12 @@ def down(settings: LocalSettings, home: Path | None) -> None:
 @with_local_settings
 def status(settings: LocalSettings, home: Path | None, as_json: bool) -> None:
     """Show what runs. Exit code 0 when all parts are ready, else 1."""
-    found = report(Home.of(settings.local, home))
+    place = Home.of(settings.local, home)
+    found = report(place)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     else:
-        _show(found)
+        _show(place, found)
     sys.exit(0 if found.ready else 1)
 
 
@@ -126,16 +128,21 @@ def reset(settings: LocalSettings, home: Path | None) -> None:
     click.echo(f"{place.root}: data deleted")
 
 
-def _show(found: Report) -> None:
+def _show(home: Home, found: Report) -> None:
     console = Console()
     if not found.running:
         console.print(f"{found.home}: not running", highlight=False, soft_wrap=True)
         return
-    table = Table("part", "state", "address", "restarts", "memory MiB", "log", box=None, pad_edge=False)
+    address = Column("address", min_width=max((len(part.url) for part in found.parts), default=0))
+    table = Table("part", "state", address, "restarts", "memory MiB", box=None, pad_edge=False)
     for part in found.parts:
-        table.add_row(
-            part.name, part.condition, part.url, str(part.restarts), str(part.memory_mib), Path(part.log).name
-        )
+        table.add_row(part.name, part.condition, part.url, str(part.restarts), str(part.memory_mib))
     console.print(table)
+    for part in found.parts:
+        if part.name == REDSHIFT:
+            place, known = urlsplit(part.url), Warehouse()
+            how = f"psql -h {place.hostname} -p {place.port} -U {known.user} {known.database}"
+            how = f"warehouse {how}; password in {home.warehouse_password}"
+            console.print(how, highlight=False, soft_wrap=True)
     hint = "" if Path(found.settings_file) == DEFAULT_FILE.absolute() else f"; export {FILE_VARIABLE} with this path"
     console.print(f"settings {found.settings_file}{hint}", highlight=False, soft_wrap=True)

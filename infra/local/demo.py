@@ -3,19 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import msgspec
-from opensearchpy import OpenSearch, OpenSearchException
 from rich.live import Live
 
 from infra.local import pipeline
-from infra.local.account import LETTERS, ORDERS, Account, settled_account, store_of, take_account
+from infra.local.counters import Counters
 from infra.local.endpoints import Endpoints
+from infra.local.errand import run_errand
 from infra.local.settings import LocalSettings
 from infra.local.stack import bring_up
 from infra.local.supervisor import Supervisor
 from infra.local.viewer import viewing
-from producers.agent.state import read_ledger
 
 _LOOK_S = 1.0
 _LINE_S = 10.0  # between two lines of counters where nothing can be redrawn
@@ -31,7 +31,7 @@ class _Seen(msgspec.Struct):
     orders: list[_Order]  # newest first
 
 
-def sell(stack: Supervisor, settings: LocalSettings, *, shoppers: int, seconds: float | None) -> Endpoints:
+def sell(stack: Supervisor, settings: LocalSettings, *, shoppers: int, seconds: float | None) -> None:
     """Start everything and sell until `stack.stop` is set or `seconds` are over. All of it is left running.
 
     Raises ConfigError for what the operator has to change, click.Abort when stopped before the shop was open.
@@ -45,54 +45,55 @@ def sell(stack: Supervisor, settings: LocalSettings, *, shoppers: int, seconds: 
     stack.start([pipeline.agent(home), pipeline.live(home)])
     with viewing(board.url, _first_order(stack, started)):
         stack.add(pipeline.shoppers(home, shop.url, shoppers))
+        stack.start([pipeline.cold(home), pipeline.keeper(home)])
         stack.say(f"\n  shop   {shop.url}   buy something yourself\n  board  {board.url}   and see it arrive\n")
         _watch(stack, endpoints, seconds)
-    return endpoints
 
 
-def drain(stack: Supervisor, endpoints: Endpoints, *, within_s: float, stop: threading.Event) -> Account:
-    """Close the shop, wait until the last order has arrived, and return the account; sooner when `stop` is set.
+def drain(stack: Supervisor, *, stop: threading.Event) -> None:
+    """Close the shop and send what it still had to say: after that nothing is emitted. Sooner when `stop` is set.
 
-    Raises opensearchpy's errors when OpenSearch has not answered in all that time.
+    What could not be sent the account tells.
     """
     stack.say("draining; Ctrl-C ends it at once")
-    stack.stop_part(pipeline.SHOPPERS)
-    stack.stop_part(pipeline.STOREFRONT)
-    client = store_of(endpoints.opensearch)
-    return settled_account(
-        lambda: take_account(endpoints.spool, endpoints.agent_state, client),
-        within_s=within_s,
-        stop=stop,
-        hopeless=lambda: bool(stack.given_up),
-    )
+    for name in (pipeline.SHOPPERS, pipeline.STOREFRONT):
+        stack.stop_part(name)
+    send_the_rest(stack, stop=stop)
+
+
+def send_the_rest(stack: Supervisor, *, stop: threading.Event) -> None:
+    """Stop the agent, send what it has left, and say of every file that it is done with it. Sooner if `stop` is set."""
+    stack.stop_part(pipeline.AGENT)
+    with stack.home.log_of(pipeline.AGENT).open("ab") as log:
+        run_errand(pipeline.last_lines(stack.home), home=stack.home, stop=stop, errors=log)
+
+
+def settle(stack: Supervisor, *, within_s: float, stop: threading.Event) -> int:
+    """Print the account of all three stores once it balances, as it is when the time is over or `stop` is set.
+
+    Returns the exit code of `python -m consumers account`.
+    """
+    waiting = pipeline.account(stack.home, "--wait", f"{within_s:g}")
+    return run_errand(waiting, home=stack.home, stop=stop, hopeless=lambda: bool(stack.given_up))
 
 
 def _watch(stack: Supervisor, endpoints: Endpoints, seconds: float | None) -> None:
     """Live counters until the end: redrawn on a terminal, a line now and then elsewhere."""
-    client = store_of(endpoints.opensearch)
     end = None if seconds is None else time.monotonic() + seconds
     next_line = 0.0
-    with Live(console=stack.console, auto_refresh=False, transient=True) as live:
+    with (
+        closing(Counters(endpoints)) as counters,
+        Live(console=stack.console, auto_refresh=False, transient=True) as live,
+    ):
         while not stack.given_up and (end is None or time.monotonic() < end):
             if stack.wait(_LOOK_S):
                 return
-            line = _counters(client, endpoints)
+            line = counters.line()
             if stack.console.is_terminal:
                 live.update(line, refresh=True)
             elif time.monotonic() >= next_line:
                 next_line = time.monotonic() + _LINE_S
                 stack.say(line)
-
-
-def _counters(client: OpenSearch, endpoints: Endpoints) -> str:
-    acknowledged = read_ledger(endpoints.agent_state).acknowledged_lines
-    try:
-        orders, letters = (
-            client.count(index=pattern, params={"ignore_unavailable": "true"})["count"] for pattern in (ORDERS, LETTERS)
-        )
-    except OpenSearchException:
-        return f"sent {acknowledged:,} · OpenSearch does not answer"
-    return f"sent {acknowledged:,} · orders {orders:,} · refused {letters:,}"
 
 
 def _first_order(stack: Supervisor, started: float) -> Callable[[bytes], None]:

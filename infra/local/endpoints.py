@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from infra.local.home import Home
-from runtime.settings import Aws, OpenSearch, Shop, Streams
+from infra.local.ports import HOST
+from infra.local.settings import LocalSettings
+from runtime.settings import Aws, Lake, OpenSearch, Shop, Streams, Warehouse
 from runtime.whole_file import write_whole
 
 Table = Mapping[str, str | int | float | bool]
 
 REGION = "eu-west-2"
 ACCOUNT = "123456789012"  # ministack takes a 12-digit access key id for the account
+SECRET = "local"
+NOWHERE = "http://127.0.0.1:9"  # never AWS's own, which an empty address would mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,8 @@ class Endpoints:
     opensearch: OpenSearch
     streams: Streams
     shop: Shop
+    lake: Lake
+    warehouse: Warehouse
 
     @property
     def spool(self) -> Path:
@@ -49,6 +56,19 @@ class Endpoints:
             },
             "streams": {"transactions": self.streams.transactions},
             "opensearch": {"url": self.opensearch.url},
+            "lake": {
+                "bucket": self.lake.bucket,
+                "restricted_bucket": self.lake.restricted_bucket,
+                "database": self.lake.database,
+            },
+            "warehouse": {
+                "host": self.warehouse.host,
+                "port": self.warehouse.port,
+                "database": self.warehouse.database,
+                "user": self.warehouse.user,
+                "password": self.warehouse.password,
+                "tls": self.warehouse.tls,
+            },
             "identity": {"key_file": str(home.identity_key)},
             "reference": {"catalogue": str(home.catalogue)},
             "agent": {"spool": str(home.spool), "state": str(home.agent_state)},
@@ -61,21 +81,27 @@ class Endpoints:
         }
 
 
-def endpoints_of(home: Home, urls: Mapping[str, str], streams: Streams, shop: Shop) -> Endpoints:
-    """Endpoints from the URLs of the parts, by name. A part that is absent has an address where nothing listens."""
-    nowhere = "http://127.0.0.1:9"  # never AWS's own, which an empty address would mean
+def endpoints_of(home: Home, urls: Mapping[str, str], settings: LocalSettings, *, password: str) -> Endpoints:
+    """Endpoints from the URLs of the parts, by name. A part that is absent has an address where nothing listens.
+
+    `password`: of the warehouse's user.
+    """
     return Endpoints(
         home=home,
         aws=Aws(
             region=REGION,
-            kinesis_endpoint=urls.get("kinesis", nowhere),
-            endpoint=urls.get("ministack", nowhere),
+            kinesis_endpoint=urls.get("kinesis", NOWHERE),
+            endpoint=urls.get("ministack", NOWHERE),
             access_key_id=ACCOUNT,
-            secret_access_key="local",
+            secret_access_key=SECRET,
         ),
-        opensearch=OpenSearch(url=urls.get("opensearch", nowhere)),
-        streams=streams,
-        shop=shop,
+        opensearch=OpenSearch(url=urls.get("opensearch", NOWHERE)),
+        streams=settings.streams,
+        shop=settings.shop,
+        lake=settings.lake,
+        warehouse=Warehouse(
+            host=HOST, port=urlsplit(urls.get("redshift", NOWHERE)).port or 0, password=password, tls=False
+        ),
     )
 
 

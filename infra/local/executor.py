@@ -73,7 +73,7 @@ class PartExecutor(mirakuru.base.Executor):
 
     @property
     def _popen_kwargs(self) -> dict[str, Any]:
-        return {**super()._popen_kwargs, "preexec_fn": partial(_bind_to, os.getpid())}
+        return {**super()._popen_kwargs, "preexec_fn": partial(bind_to, os.getpid())}
 
 
 class _HttpExecutor(PartExecutor, mirakuru.HTTPExecutor):
@@ -111,7 +111,7 @@ def executor_for(
     return executor
 
 
-def _bind_to(parent: int) -> None:
+def bind_to(parent: int) -> None:
     """In the child: a session of its own, so that Ctrl-C reaches the supervisor alone, and SIGTERM with its death.
 
     The kernel sends the signal when the *thread* that started the child ends.

@@ -18,7 +18,15 @@ MIB = 1 << 20
 
 # What `reset` deletes, named one by one: the home may be the operator's own and hold other things.
 _FOLDERS = ("data", "logs", "spool", "agent")
-_FILES = ("settings.toml", "state.json", "identity.key", "catalogue.ndjson", "customers.ndjson", "access.log")
+_FILES = (
+    "settings.toml",
+    "state.json",
+    "identity.key",
+    "warehouse.password",
+    "catalogue.ndjson",
+    "customers.ndjson",
+    "access.log",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,11 @@ class Home:
     def identity_key(self) -> Path:
         """The secret behind customer hashes."""
         return self.root / "identity.key"
+
+    @property
+    def warehouse_password(self) -> Path:
+        """The password of the local Redshift's one user."""
+        return self.root / "warehouse.password"
 
     @property
     def spool(self) -> Path:

@@ -1,14 +1,22 @@
 """The pipeline's own processes, as parts of a stack: what a team runs beside its shop and on its cluster."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infra.local.home import Home
 from infra.local.parts import HttpReady, Part
 from infra.local.ports import HOST
 
-AGENT, LIVE, BOARD, STOREFRONT, SHOPPERS = "agent", "live", "board", "storefront", "shoppers"
+AGENT, LIVE, COLD, KEEPER = "agent", "live", "cold", "keeper"
+BOARD, STOREFRONT, SHOPPERS = "board", "storefront", "shoppers"
 PORTS = (STOREFRONT, BOARD)  # the parts that people open
+
+# A demo lasts a minute, and history is to be seen in it: seconds, where the defaults are tens of them.
+HURRIED = {
+    "STOREPULSE_COLD_SPAN_S": "5",
+    "STOREPULSE_KEEPER_LAKE_CADENCE": "5",
+    "STOREPULSE_KEEPER_WAREHOUSE_CADENCE": "5",
+}
 
 
 def agent(home: Home) -> Part:
@@ -18,6 +26,15 @@ def agent(home: Home) -> Part:
 def live(home: Home) -> Part:
     # An open batch is bounded; 30 s covers a store that answers slowly while live ends in good order.
     return _part(home, LIVE, "consumers", "live", grace_s=30.0)
+
+
+def cold(home: Home, environ: Mapping[str, str] = HURRIED) -> Part:
+    # At its end it puts what it holds of each shard; 30 s covers an S3 that is slow to take it.
+    return _part(home, COLD, "consumers", "cold", environ=environ, grace_s=30.0)
+
+
+def keeper(home: Home, environ: Mapping[str, str] = HURRIED) -> Part:
+    return _part(home, KEEPER, "consumers", "keeper", environ=environ, grace_s=30.0)  # it ends between two commits
 
 
 def board(home: Home, *, port: int) -> Part:
@@ -32,6 +49,16 @@ def shoppers(home: Home, shop_url: str, count: int) -> Part:
     """`count` people, twenty more each second until all have come."""
     command = (sys.executable, "-m", "locust", "-f", "loadtests/shopper.py", "--headless", "--only-summary")
     return Part(name=SHOPPERS, command=(*command, "-H", shop_url, "-u", str(count), "-r", "20"), url=shop_url)
+
+
+def last_lines(home: Home) -> Sequence[str]:
+    """The command that sends what the agent has left, and says of every file that it is done with it."""
+    return _command(home, "producers", "agent", "--once")
+
+
+def account(home: Home, *options: str) -> Sequence[str]:
+    """The command that compares what was emitted with what the stores hold."""
+    return _command(home, "consumers", "account", *options)
 
 
 def _served(home: Home, name: str, package: str, port: int) -> Part:
@@ -51,5 +78,9 @@ def _part(
     url: str = "",
     grace_s: float = 15.0,
 ) -> Part:
-    command = (sys.executable, "-m", package, verb, "--settings", str(home.settings_file))
+    command = _command(home, package, verb)
     return Part(name=name, command=command, environ=environ or {}, ready=ready, url=url, grace_s=grace_s)
+
+
+def _command(home: Home, package: str, verb: str, *options: str) -> Sequence[str]:
+    return (sys.executable, "-m", package, verb, "--settings", str(home.settings_file), *options)

@@ -1,28 +1,46 @@
-"""What the pipeline expects to find: its stream, a catalogue, and the key behind customer hashes."""
+"""What the pipeline expects to find: its stream, buckets and tables, a catalogue, and secrets of its own."""
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from consumers.warehouse.connection import connect
+from consumers.warehouse.migrations import migrate
 from contract.identity import IdentityKey
 from infra.local.endpoints import Endpoints
 from infra.local.home import Home
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
+from runtime.clock import SystemClock
 from runtime.whole_file import write_whole
 
 
 def prepare_files(home: Home) -> None:
     """Create what is absent; what is there is left alone."""
     make_identity_key(home)
+    make_warehouse_password(home)
     make_catalogue(home)
 
 
 def prepare_stream(endpoints: Endpoints) -> None:
     """The stream that the agent sends to, unless it is there."""
     make_stream(client("kinesis", endpoints.aws), endpoints.streams.transactions)
+
+
+def prepare_buckets(endpoints: Endpoints) -> None:
+    """The buckets of history, unless they are there."""
+    s3 = client("s3", endpoints.aws)
+    for name in (endpoints.lake.bucket, endpoints.lake.restricted_bucket):
+        make_bucket(s3, name)
+
+
+def prepare_warehouse(endpoints: Endpoints, say: Callable[[str], None]) -> None:
+    """The warehouse's tables, of this release. `say` what was done."""
+    with connect(endpoints.warehouse) as session:
+        migrate(session, SystemClock(), lambda done: say(f"warehouse: {done}"))
 
 
 def make_catalogue(home: Home) -> None:
@@ -36,6 +54,18 @@ def make_stream(kinesis: Any, name: str) -> None:
     with suppress(kinesis.exceptions.ResourceInUseException):  # from an earlier run
         kinesis.create_stream(StreamName=name, StreamModeDetails={"StreamMode": "ON_DEMAND"})
     kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+
+def make_bucket(s3: Any, name: str) -> None:
+    """A private bucket in the client's region."""
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # from an earlier run
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+
+
+def make_warehouse_password(home: Home) -> None:
+    """A random one for the local Redshift, readable by its owner alone."""
+    if not home.warehouse_password.exists():
+        write_whole(home.warehouse_password, secrets.token_urlsafe(24).encode())
 
 
 def make_identity_key(home: Home) -> None:

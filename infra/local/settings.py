@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runtime.settings import Shop, Streams, setting
+from runtime.settings import Lake, Shop, Streams, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,9 @@ class Local:
     opensearch_heap_mib: int = setting(512, "OpenSearch's heap: enough for 4,000 orders a second", unit="MiB")
     opensearch_java_options: str = setting("", "further options of OpenSearch's Java, separated by spaces")
     drain_s: float = setting(
-        60.0, "longest wait for the demo's last orders: 2 s when all is well, a failover more after a crash", unit="s"
+        60.0,
+        "longest wait for the demo's last orders in all stores: 15 s when all is well, a failover more after a crash",
+        unit="s",
     )
 
 
@@ -26,3 +28,4 @@ class LocalSettings:
     local: Local = Local()
     streams: Streams = Streams()
     shop: Shop = Shop()
+    lake: Lake = Lake()

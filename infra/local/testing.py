@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -10,19 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 from opensearchpy import OpenSearch
 from rich.console import Console
 
+from consumers.account.report import Account
+from consumers.lake.catalogue import LakeCatalogue
+from consumers.lake.read import LakeReader
+from consumers.lake.store import LakeStore
+from consumers.warehouse.connection import connect
 from infra.local import pipeline
-from infra.local.account import Account, settled_account, store_of, take_account
 from infra.local.endpoints import Endpoints
 from infra.local.home import PROJECT, Home
 from infra.local.leftovers import MARKER
 from infra.local.settings import Local, LocalSettings
+from infra.local.sold import Sold, sold_in_lake, sold_in_opensearch, sold_in_warehouse
 from infra.local.stack import PARTS, bring_up
+from infra.local.state import PartState, read_state
 from infra.local.supervisor import Supervisor
-from runtime.settings import Aws, load
+from runtime.settings import Aws, Warehouse, load
 from runtime.settings import OpenSearch as OpenSearchSettings
 
 DOWNLOADS = PROJECT / ".storepulse" / "downloads"  # shared by all test homes and the developer's own stack
@@ -50,7 +58,7 @@ def local_stack(home: Path, *, parts: Collection[str] = PARTS) -> Iterator[Endpo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """A stack with an agent and a live consumer on it, as the demo runs it."""
+    """A stack with an agent and all consumers on it, as the demo runs it."""
 
     stack: Supervisor
     endpoints: Endpoints
@@ -65,15 +73,48 @@ class Pipeline:
 
     @property
     def store(self) -> OpenSearch:
-        return store_of(self.endpoints.opensearch)
+        return OpenSearch([self.endpoints.opensearch.url], timeout=self.endpoints.opensearch.timeout_s)
 
-    def account(self) -> Account:
-        """What became of every line so far."""
-        return take_account(self.spool, self.endpoints.agent_state, self.store)
+    def drain(self) -> None:
+        """Send what the agent has left, and say of every file that it is done with it. The agent is gone then."""
+        self.stack.stop_part(pipeline.AGENT)
+        done = subprocess.run(pipeline.last_lines(self.home), cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def account(self, *options: str) -> tuple[int, Account]:
+        """Exit code and outcome of `python -m consumers account` with `options`."""
+        command = pipeline.account(self.home, "--json", *options)
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert done.stdout, done.stderr
+        return done.returncode, msgspec.json.decode(done.stdout, type=Account)
 
     def settled(self, *, within_s: float) -> Account:
-        """The account once it balances; as it is when the time is over."""
-        return settled_account(self.account, within_s=within_s, stop=self.stack.stop)
+        """The account of a drained pipeline once nothing is in flight; as it is when the time is over."""
+        return self.account("--wait", f"{within_s:g}")[1]
+
+    def sold(self) -> dict[str, Sold]:
+        """What each store holds of the sales, by its name."""
+        lake = LakeReader(LakeStore(LakeCatalogue(self.endpoints.aws), self.endpoints.lake))
+        with connect(self.endpoints.warehouse) as warehouse:
+            return {
+                "opensearch": sold_in_opensearch(self.store),
+                "lake": sold_in_lake(lake),
+                "warehouse": sold_in_warehouse(warehouse),
+            }
+
+    def part(self, name: str) -> PartState:
+        """How a part is. Raises KeyError when none has that name."""
+        state = read_state(self.home)
+        for part in state.parts if state else []:
+            if part.name == name:
+                return part
+        raise KeyError(name)
+
+    def kill(self, name: str) -> None:
+        """kill -9 a part that is ready; its attendant starts it again."""
+        part = self.part(name)
+        assert part.process is not None, part
+        os.kill(part.process.pid, signal.SIGKILL)
 
     def until(self, holds: Callable[[], bool], *, within_s: float) -> bool:
         """Look every half second until `holds`. Returns whether it came to hold."""
@@ -99,7 +140,8 @@ def local_pipeline(home: Path, *, before_live: Callable[[Path], None] = lambda _
     with Supervisor(Home.of(settings.local), Console(stderr=True)) as stack:
         endpoints = bring_up(stack, settings)
         before_live(home)
-        stack.start([pipeline.agent(endpoints.home), pipeline.live(endpoints.home)])
+        place = endpoints.home
+        stack.start([pipeline.agent(place), pipeline.live(place), pipeline.cold(place), pipeline.keeper(place)])
         yield Pipeline(stack=stack, endpoints=endpoints)
 
 
@@ -109,6 +151,7 @@ class ClientSettings:
 
     aws: Aws = Aws()
     opensearch: OpenSearchSettings = OpenSearchSettings()
+    warehouse: Warehouse = Warehouse()
 
 
 class Commands:
@@ -148,11 +191,16 @@ class Commands:
         return load(ClientSettings, file=self.home.settings_file, environ={})
 
     def processes(self) -> list[psutil.Process]:
-        """What runs of the stack, its supervisor apart."""
+        """What runs of the stack, its supervisor apart.
+
+        PostgreSQL's processes write their titles over their environment, but work in their data folder.
+        """
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get(MARKER) == str(self.home.root) and process.status() != psutil.STATUS_ZOMBIE:
+                is_marked = process.environ().get(MARKER) == str(self.home.root)
+                is_inside = Path(process.cwd()).is_relative_to(self.home.root)
+                if (is_marked or is_inside) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except (psutil.Error, OSError):
                 continue

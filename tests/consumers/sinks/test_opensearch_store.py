@@ -18,7 +18,7 @@ from consumers.sinks.opensearch.mappings import templates
 from consumers.sinks.opensearch.sink import OpenSearchSink
 from consumers.sinks.opensearch.templates import ensure_templates
 from consumers.sinks.testing import SinkConformance, order_row
-from consumers.stages.testing import ARRIVED_AT, SHARD, batch, encoded, judge, order
+from consumers.stages.testing import ARRIVED_AT, SHARD, batch, documents, encoded, judge, order
 from consumers.tally import Tally
 from contract.rows import OrderRow
 from infra.local.endpoints import Endpoints
@@ -139,7 +139,7 @@ def test_hostile_strings_reach_the_store_in_any_field(store: _RealStore) -> None
     events = [order(event_id=..., **{field: text}) for text in strings for field in fields]
     events += [order(event_id=f"{store.name}{text}") for text in strings]
     offered = batch([encoded(event, file=store.name, offset=n) for n, event in enumerate(events)])
-    rows = judge().judge(offered)
+    rows = documents(offered)
     assert not store.sink.write(rows)
     for row in (rows[0], rows[len(rows) // 2], rows[-1]):
         assert store.document(row.index, row.row_id) == msgspec.json.decode(row.document)

@@ -12,8 +12,6 @@ from infra.local.testing import Commands
 
 pytestmark = pytest.mark.integration
 
-EXIT_CONFIG = 2
-
 
 def hear(process: "subprocess.Popen[str]", words: str) -> str:
     """All that it says up to the line with `words`."""
@@ -27,9 +25,10 @@ def hear(process: "subprocess.Popen[str]", words: str) -> str:
     raise AssertionError(f"{words!r} was never said:\n{said}\n{process.stderr.read()}")
 
 
-def figures(output: str) -> dict[str, int]:
-    """The account's rows."""
-    return {name: int(value) for name, value in re.findall(r"^(\w[\w ]*?) {2,}(-?\d+) *$", output, re.MULTILINE)}
+def figures(output: str) -> dict[str, set[int]]:
+    """The account's rows: in all three stores."""
+    rows = re.findall(r"^(\w[\w ]*?) {2,}(-?\d+) +(-?\d+) +(-?\d+)\b", output, re.MULTILINE)
+    return {name: {int(value) for value in values} for name, *values in rows}
 
 
 def lose_one_order(stack: Commands) -> None:
@@ -50,21 +49,17 @@ def test_ctrl_c_ends_the_sale_with_an_account_and_the_next_demo_goes_on_from_the
     assert re.search(r"board +http://127\.0\.0\.1:\d+ ", opening)
     assert "the account balances to the line" in closing
     sold = figures(closing)
-    assert sold["lines emitted by the shop"] == sold["acknowledged by the stream"] == sold["indexed as orders"] > 0
-    assert sold["in flight"] == 0
+    (emitted,) = sold["lines emitted"]
+    assert sold["orders"] == {emitted}
+    assert sold["missing"] == sold["in flight"] == {0}
     assert stack.processes() == []
 
     again = stack.run("demo", "--shoppers", "10", "--seconds", "1")
 
     assert again.returncode == 0, again
-    assert figures(again.stdout)["lines emitted by the shop"] >= sold["lines emitted by the shop"]
+    (in_all,) = figures(again.stdout)["orders"]
+    assert in_all >= emitted > 0
     assert stack.processes() == []
-
-    unanswered = stack.run("account")
-
-    assert unanswered.returncode == EXIT_CONFIG
-    (line,) = unanswered.stderr.splitlines()
-    assert "OpenSearch does not answer" in line
 
 
 def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_demo_names_its_file(
@@ -83,12 +78,12 @@ def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_de
     assert "THE ACCOUNT DOES NOT BALANCE" in said
     assert stack.processes() == []
 
-    stack.environ["STOREPULSE_LOCAL_DRAIN_S"] = "3"
+    stack.environ["STOREPULSE_LOCAL_DRAIN_S"] = "10"
     found = stack.run("demo", "--shoppers", "1", "--seconds", "1")
 
     assert found.returncode == 1, found
-    assert any(f"{path.name}: " in found.stdout for path in stack.home.spool.iterdir())
-    assert figures(found.stdout)["in flight"] == 1
+    assert re.search(r"opensearch: \S*/shop\S*\.ndjson .*: \d+ lines emitted, \d+ found", found.stdout), found.stdout
+    assert figures(found.stdout)["missing"] == {0, 1}
     assert stack.processes() == []
 
 
@@ -109,5 +104,5 @@ def test_a_demo_that_is_killed_leaves_no_process(stack: Commands) -> None:
 
     _, alive = psutil.wait_procs(left, timeout=60)
 
-    assert len(left) >= 8
+    assert len(left) >= 11
     assert alive == []

@@ -10,9 +10,9 @@ import pytest
 from contract.identity import IdentityKey
 from infra.local.endpoints import endpoints_of, write_settings
 from infra.local.home import Home
-from infra.local.prepare import make_identity_key
-from infra.local.settings import Local
-from runtime.settings import Aws, OpenSearch, Shop, Streams, load
+from infra.local.prepare import make_identity_key, make_warehouse_password
+from infra.local.settings import Local, LocalSettings
+from runtime.settings import Aws, Lake, OpenSearch, Shop, Streams, Warehouse, load
 
 pytestmark = pytest.mark.unit
 
@@ -25,6 +25,8 @@ class AnySettings:
     streams: Streams = Streams()
     opensearch: OpenSearch = OpenSearch()
     shop: Shop = Shop()
+    lake: Lake = Lake()
+    warehouse: Warehouse = Warehouse()
 
 
 @pytest.fixture
@@ -35,15 +37,31 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_another_process_reads_back_what_was_written(home: Home) -> None:
-    urls = {"kinesis": "http://127.0.0.1:1", "ministack": "http://127.0.0.1:2", "opensearch": "http://127.0.0.1:3"}
-    endpoints = endpoints_of(home, urls, Streams(transactions="t"), Shop(time_zone="Europe/Paris", currency="EUR"))
+    urls = {
+        "kinesis": "http://127.0.0.1:1",
+        "ministack": "http://127.0.0.1:2",
+        "opensearch": "http://127.0.0.1:3",
+        "redshift": "redshift://127.0.0.1:4",
+    }
+    settings = LocalSettings(
+        streams=Streams(transactions="t"),
+        shop=Shop(time_zone="Europe/Paris", currency="EUR"),
+        lake=Lake(bucket="our-lake", restricted_bucket="our-originals", database="history"),
+    )
+    endpoints = endpoints_of(home, urls, settings, password="of the warehouse")
 
     write_settings(home, endpoints.tables())
 
     read = load(AnySettings, file=home.settings_file, environ={})
     assert read == AnySettings(
-        aws=endpoints.aws, streams=endpoints.streams, opensearch=endpoints.opensearch, shop=endpoints.shop
+        aws=endpoints.aws,
+        streams=settings.streams,
+        opensearch=endpoints.opensearch,
+        shop=settings.shop,
+        lake=settings.lake,
+        warehouse=endpoints.warehouse,
     )
+    assert (read.warehouse.port, read.warehouse.password, read.warehouse.tls) == (4, "of the warehouse", False)
     assert read.aws.kinesis_endpoint == "http://127.0.0.1:1"
     assert home.settings_file.stat().st_mode & 0o777 == 0o600
     tables = tomllib.loads(home.settings_file.read_text(encoding="utf-8"))
@@ -51,10 +69,11 @@ def test_another_process_reads_back_what_was_written(home: Home) -> None:
 
 
 def test_a_part_that_is_absent_never_leads_to_aws(home: Home) -> None:
-    endpoints = endpoints_of(home, {}, Streams(), Shop())
+    endpoints = endpoints_of(home, {}, LocalSettings(), password="")
 
     assert endpoints.aws.endpoint.startswith("http://127.0.0.1:")
     assert endpoints.aws.kinesis_endpoint.startswith("http://127.0.0.1:")
+    assert (endpoints.warehouse.host, endpoints.warehouse.port) == ("127.0.0.1", 9)
 
 
 def test_the_identity_key_is_made_once_and_is_its_owners_alone(home: Home) -> None:
@@ -66,3 +85,13 @@ def test_the_identity_key_is_made_once_and_is_its_owners_alone(home: Home) -> No
     assert home.identity_key.read_bytes() == first
     assert len(key.secret) == 32
     assert home.identity_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_warehouse_password_is_made_once_and_is_its_owners_alone(home: Home) -> None:
+    make_warehouse_password(home)
+    first = home.warehouse_password.read_bytes()
+    make_warehouse_password(home)
+
+    assert home.warehouse_password.read_bytes() == first
+    assert len(first) >= 32
+    assert home.warehouse_password.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,101 @@
+"""`python -m consumers account`: what became of every line."""
+
+import datetime as dt
+import random
+import sys
+
+import click
+import msgspec
+from rich.console import Console
+from rich.live import Live as Redrawn
+
+from consumers.account.process import account_of_parts, parts_of
+from consumers.account.render import progress_of, show_account
+from consumers.account.report import Account, exit_code
+from consumers.account.settings import AccountSettings
+from consumers.account.settled import settled_account
+from consumers.account.taking import Window
+from consumers.account.verdict import as_json
+from runtime.clock import Clock, SystemClock
+from runtime.command import stop_on_signals, with_settings
+from runtime.errors import ConfigError
+
+
+class When(click.ParamType[dt.datetime]):
+    """A UTC day, or a time with its offset from UTC."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        text = str(value)
+        try:
+            if len(text) == len("2026-11-27"):
+                return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC)
+            found = msgspec.convert(text, dt.datetime)
+        except (ValueError, msgspec.ValidationError):
+            found = None
+        if found is None or found.tzinfo is None:
+            self.fail(
+                f"{text!r} is neither a day such as 2026-11-27 nor a time such as 2026-11-27T08:00:00Z", param, ctx
+            )
+        return found.astimezone(dt.UTC)
+
+
+@click.command()
+@click.option("--from", "since", type=When(), help="UTC day or RFC 3339 time. Default: [account] window_days ago.")
+@click.option("--to", "until", type=When(), help="The same; not included. Default: now.")
+@click.option("--json", "as_object", is_flag=True, help="One JSON object.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Look again for so many seconds until nothing is in flight and every file is final.",
+)
+@with_settings(AccountSettings)
+def account(
+    settings: AccountSettings, since: dt.datetime | None, until: dt.datetime | None, as_object: bool, wait_s: float
+) -> None:
+    """What became of every line that the shop emitted, in OpenSearch, the lake and the warehouse.
+
+    Counts each file's lines up to its agent's heartbeats; what differs is named by file and offset. With --from and
+    --to: what arrived at the stream in that time.
+
+    Exit code 0: it balances, apart from lines on their way. 1: it does not, or --wait was over before the end. 2: the
+    settings or options are wrong. 3: not everything could be looked at; the rest balances.
+    """
+    clock = SystemClock()
+    taken = take(settings, window_of(settings, since, until, clock), wait_s=wait_s, clock=clock)
+    if as_object:
+        click.echo(as_json(taken))
+    else:
+        show_account(taken, Console())
+    sys.exit(exit_code(taken, must_be_settled=wait_s > 0))
+
+
+def window_of(settings: AccountSettings, since: dt.datetime | None, until: dt.datetime | None, clock: Clock) -> Window:
+    """The time to account for. Raises ConfigError for one that is none."""
+    since = since or (until or clock.now()) - dt.timedelta(days=settings.account.window_days)
+    if until is not None and until <= since:
+        raise ConfigError(f"--from {since.isoformat()} is not before --to {until.isoformat()}")
+    return Window(since=since, until=until)
+
+
+def take(settings: AccountSettings, window: Window, *, wait_s: float, clock: Clock) -> Account:
+    """Take the account, with progress on stderr where somebody watches."""
+    stop = stop_on_signals()
+    console = Console(stderr=True)
+    parts = parts_of(settings, clock, random.Random(), stop)
+    with Redrawn(console=console, auto_refresh=False, transient=True) as shown:
+
+        def show(account: Account) -> None:
+            if console.is_terminal:
+                shown.update(progress_of(account), refresh=True)
+
+        return settled_account(
+            lambda thorough: account_of_parts(parts, window, settings.account, thorough=thorough),
+            within_s=wait_s,
+            stop=stop,
+            clock=clock,
+            seen=show,
+        )

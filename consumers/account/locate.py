@@ -1,0 +1,87 @@
+"""Where a difference lies: the lines of one piece of a file, as each place holds them, side by side. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from consumers.account.emitted import Stretch
+from consumers.account.originals import Original
+from consumers.account.report import Line
+from consumers.account.stores.store import FoundLine
+
+RAW = "raw"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """One offset."""
+
+    offset: int
+    bytes: int
+    content: tuple[int, int]  # bytes and crc, as the raw records say, else the first store
+    original: Original | None = None
+    rows: dict[str, list[FoundLine]] = field(default_factory=dict)  # by store
+
+
+def located(
+    piece: Stretch,
+    originals: Sequence[Original] | None,
+    rows: Mapping[str, tuple[int, Iterable[FoundLine]]],
+) -> Iterator[tuple[str | None, Line]]:
+    """What is wrong with the lines of one piece, by offset: the store it is wrong in (None: in no store), and how.
+
+    `originals` None: they could not be read. `rows`: by store, the offset up to which its stretch is closed, and its
+    rows. A line that was delivered twice may be among the originals twice: that is no trouble.
+    """
+    seen = _side_by_side(originals, rows)
+    ends = {store: end for store, (end, _) in rows.items()}
+    following = piece.start
+    for at in sorted(seen.values(), key=lambda each: each.offset):
+        if at.offset > following:
+            yield None, _hole(following, at.offset, originals is not None)
+        following = max(following, at.offset + at.bytes + 1)
+        if originals is not None and at.original is None:
+            yield None, _line("not_in_raw", at)
+        for store, end in ends.items():
+            trouble = _trouble(at, at.rows.get(store, ()), is_closed=at.offset < end)
+            if trouble:
+                yield store, _line(trouble, at)
+    if following < piece.end:
+        yield None, _hole(following, piece.end, originals is not None)
+
+
+def _side_by_side(
+    originals: Sequence[Original] | None, rows: Mapping[str, tuple[int, Iterable[FoundLine]]]
+) -> dict[int, _Seen]:
+    seen: dict[int, _Seen] = {}
+    for line in originals or ():
+        seen[line.offset] = _Seen(offset=line.offset, bytes=line.bytes, content=(line.bytes, line.crc), original=line)
+    for store, (_, found) in rows.items():
+        for row in found:
+            at = seen.setdefault(row.offset, _Seen(offset=row.offset, bytes=row.bytes, content=(row.bytes, row.crc)))
+            at.rows.setdefault(store, []).append(row)
+    return seen
+
+
+def _trouble(at: _Seen, rows: Sequence[FoundLine], *, is_closed: bool) -> str:
+    if not rows:
+        return "missing" if is_closed else ""
+    if len(rows) > 1:
+        return "twice"
+    return "" if (rows[0].bytes, rows[0].crc) == at.content else "other_content"
+
+
+def _line(trouble: str, at: _Seen) -> Line:
+    stored = next((row.row_id for rows in at.rows.values() for row in rows), None)
+    return Line(
+        trouble=trouble,
+        offset=at.offset,
+        end=at.offset + at.bytes + 1,
+        id=at.original.event_id if at.original else stored,
+        held_by=([RAW] if at.original else []) + list(at.rows),
+        raw=at.original.raw if at.original else None,
+        manifest=at.original.manifest if at.original else None,
+    )
+
+
+def _hole(start: int, end: int, is_certain: bool) -> Line:
+    return Line(trouble="never_reached" if is_certain else "nowhere", offset=start, end=end)

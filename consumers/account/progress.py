@@ -1,0 +1,126 @@
+"""Who has passed what: until when everything that arrived at the stream is in a store.
+
+A shard has passed a time when the store has taken every record that arrived at the shard before it. The store knows
+what it took last; what comes after that, the stream itself says, so that shards where nothing arrives pass as well.
+
+The order of looks is what makes it exact without trusting any clock: first the newest heartbeat that anybody knows,
+then what each store has taken, then the stream, then the stores' rows. If the stream holds nothing after what was
+taken, then nothing that arrived before that newest heartbeat is missing.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from botocore.exceptions import ClientError
+
+from consumers.keeper.store import HistoryStore
+from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint, Rank
+from consumers.sources.kinesis.stream import ShardInfo
+from consumers.sources.kinesis.table import LeaseTable
+from runtime.aws_errors import code_of, one_line
+from runtime.errors import ConfigError
+
+_LAST_SUB_SEQUENCE = 2**63 - 1  # a manifest ends at a record's end: all that was packed into it is taken
+
+
+Place = tuple[str, Checkpoint]  # of a shard; what comes after it was not taken
+
+
+class Progress(Protocol):
+    """What a store has taken of each shard."""
+
+    def taken(self) -> Mapping[str, Checkpoint]:
+        """By shard; a shard of which nothing was taken may be absent. Raises Outage, ConfigError."""
+        ...
+
+
+class LeaseProgress:
+    """Of a store that an application writes to before it checkpoints: OpenSearch, by live's leases."""
+
+    def __init__(self, leases: LeaseTable, shards: Callable[[], Sequence[ShardInfo]]) -> None:
+        self._leases = leases
+        self._shards = shards
+
+    def taken(self) -> Mapping[str, Checkpoint]:
+        """A shard whose descendant has a lease is finished, though its own may have been tidied away."""
+        try:
+            positions = {lease.shard_id: lease.checkpoint for lease in self._leases.read_all()}
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":  # the application never ran
+                return {}
+            raise ConfigError(f"the lease table: {one_line(error)}; mend the role or [live] application") from error
+        shards = {shard.shard_id: shard for shard in self._shards()}
+        waiting = [shards[shard_id] for shard_id in positions if shard_id in shards]
+        while waiting:
+            for parent in waiting.pop().parents:
+                if parent in shards and parent not in positions:
+                    positions[parent] = SHARD_END
+                    waiting.append(shards[parent])
+        return positions
+
+
+class HistoryProgress:
+    """Of a store that remembers the manifests that it took: the lake, the warehouse."""
+
+    def __init__(self, store: HistoryStore, application: str) -> None:
+        self._store = store
+        self._application = application
+
+    def taken(self) -> Mapping[str, Checkpoint]:
+        return {
+            shard_id: Checkpoint(Rank.NUMBER, sequence, _LAST_SUB_SEQUENCE)
+            for (application, shard_id), sequence in self._store.taken().items()
+            if application == self._application
+        }
+
+
+class Peek(Protocol):
+    """A look at what a shard holds after a place."""
+
+    def arrivals_after(
+        self, places: Collection[tuple[str, Checkpoint]]
+    ) -> Mapping[tuple[str, Checkpoint], dt.datetime]:
+        """When the first record after each place arrived; absent where there is none.
+
+        Where the look did not get that far: a time up to which there is none. Raises Outage.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontier:
+    """Heartbeats that arrived earlier than `before` are closed: all that their agents sent until then is stored."""
+
+    before: dt.datetime
+    behind: Mapping[str, dt.datetime]  # shards with records that were not taken: arrival of the first one
+
+
+def frontiers(
+    shards: Sequence[ShardInfo],
+    taken: Mapping[str, Mapping[str, Checkpoint]],
+    peek: Peek,
+    until: dt.datetime,
+) -> dict[str, Frontier]:
+    """The frontier of each store, by name. In: what each has `taken`, by name and shard.
+
+    `until`: just after the newest heartbeat that was known before `taken` was read. Raises what `peek` raises.
+    """
+    places = {
+        (name, shard.shard_id): positions.get(shard.shard_id, TRIM_HORIZON)
+        for name, positions in taken.items()
+        for shard in shards
+    }
+    # A finished shard is passed, and one that the stream no longer lists can hold nothing more.
+    asked = {(shard, place) for (_, shard), place in places.items() if place.rank is not SHARD_END.rank}
+    arrivals = peek.arrivals_after(asked)
+    found: dict[str, Frontier] = {}
+    for name in taken:
+        behind = {
+            shard: arrivals[shard, place]
+            for (store, shard), place in places.items()
+            if store == name and (shard, place) in arrivals
+        }
+        found[name] = Frontier(before=min([until, *behind.values()]), behind=behind)
+    return found

@@ -1,0 +1,175 @@
+"""The account's questions as SQL that Redshift and DuckDB both speak: rows in, groups and lines out.
+
+Texts name tables and columns of the contract only; everything else is a parameter, written `?`.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from consumers.account.emitted import Beat, Stretch, Tally
+from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind
+
+Row = Mapping[str, Any]
+
+
+class Query(Protocol):
+    """A way to run a query. Times are aware UTC, in and out."""
+
+    def __call__(self, name: str, text: str, parameters: Sequence[Any], since: dt.datetime) -> Iterator[Row]:
+        """Rows by column name. `since`: the text asks for nothing that arrived earlier."""
+        ...
+
+
+_KIND = "order"  # heartbeats of access logs have an account of their own
+_OF_LINES = "event_type <> 'heartbeat'"  # a refused heartbeat is no line of its file
+
+
+class _Rows(NamedTuple):
+    """Rows of one kind."""
+
+    kind: Kind
+    table: str
+    which: str
+    label: str
+    revenue: str
+    identity: str
+
+
+class Tables:
+    """Where the rows are that count: tables, or views that leave out what was delivered twice."""
+
+    def __init__(self, *, orders: str, letters: str, duplicates: str, account: str) -> None:
+        self.account = account
+        self.orders, self.letters = orders, letters
+        conflict = f"CASE WHEN conflict THEN '{CONFLICT}' ELSE '' END"
+        self.kinds = (
+            _Rows(Kind.ORDER, orders, "origin_file IS NOT NULL", "currency", "revenue", "event_id"),
+            _Rows(Kind.LETTER, letters, f"origin_file IS NOT NULL AND {_OF_LINES}", "reason", "0", "letter_id"),
+            _Rows(Kind.DUPLICATE, duplicates, "origin_file IS NOT NULL", conflict, "0", "event_id"),
+        )
+
+
+class SqlStore:
+    """A Store and its Heartbeats (see `Store`), by a way to run a query."""
+
+    def __init__(self, name: str, query: Query, tables: Tables, *, keeps_repeats: bool) -> None:
+        self._name = name
+        self._keeps_repeats = keeps_repeats
+        self._query = query
+        self._tables = tables
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def keeps_repeats(self) -> bool:
+        return self._keeps_repeats
+
+    def groups(self, since: dt.datetime) -> Iterator[Group]:
+        return self._groups("totals", "", (since,), since)
+
+    def groups_within(self, stretches: Sequence[Stretch], since: dt.datetime) -> Iterator[Group]:
+        within = " OR ".join("(origin_file = ? AND origin_offset >= ? AND origin_offset < ?)" for _ in stretches)
+        bounds = [value for each in stretches for value in (each.file_id, each.start, each.end)]
+        return self._groups("stretches", f" AND ({within})", (since, *bounds), since) if stretches else iter(())
+
+    def foreign(self, since: dt.datetime, before: dt.datetime) -> Foreign:
+        missing = "origin_file IS NULL AND arrived_at >= ? AND arrived_at < ?"
+        orders = list(
+            self._query(
+                "foreign orders",
+                "SELECT currency AS label, COUNT(*) AS found, SUM(revenue) AS revenue"
+                f" FROM {self._tables.orders} WHERE {missing} GROUP BY currency ORDER BY currency",
+                (since, before),
+                since,
+            )
+        )
+        (letters,) = self._query(
+            "foreign letters",
+            f"SELECT COUNT(*) AS found FROM {self._tables.letters} WHERE {missing}",
+            (since, before),
+            since,
+        )
+        return Foreign(
+            orders=sum(int(row["found"]) for row in orders),
+            letters=int(letters["found"]),
+            revenue={row["label"]: int(row["revenue"]) for row in orders},
+        )
+
+    def lines(self, stretch: Stretch, since: dt.datetime) -> Iterator[FoundLine]:
+        each = (
+            f"SELECT '{rows.kind.value}' AS kind, {rows.identity} AS row_id, origin_offset, origin_bytes, origin_crc"
+            f" FROM {rows.table} WHERE {rows.which} AND origin_file = ? AND origin_offset >= ? AND origin_offset < ?"
+            " AND arrived_at >= ?"
+            for rows in self._tables.kinds
+        )
+        text = " UNION ALL ".join(each) + " ORDER BY origin_offset"
+        bounds = (stretch.file_id, stretch.start, stretch.end, since)
+        for row in self._query("lines", text, bounds * len(self._tables.kinds), since):
+            yield FoundLine(
+                offset=int(row["origin_offset"]),
+                bytes=int(row["origin_bytes"]),
+                crc=int(row["origin_crc"]),
+                kind=Kind(row["kind"]),
+                row_id=row["row_id"],
+            )
+
+    def newest(self, since: dt.datetime) -> dt.datetime | None:
+        text = f"SELECT MAX(arrived_at) AS newest FROM {self._tables.account} WHERE kind = ? AND arrived_at >= ?"
+        (row,) = self._query("newest heartbeat", text, (_KIND, since), since)
+        found: dt.datetime | None = row["newest"]
+        return found
+
+    def last(self, since: dt.datetime, before: dt.datetime) -> Iterator[Beat]:
+        text = (
+            f"SELECT {_BEAT} FROM (SELECT {_BEAT}, ROW_NUMBER() OVER (PARTITION BY file_id"
+            f" ORDER BY end_offset DESC, arrived_at DESC) AS place FROM {self._tables.account}"
+            " WHERE kind = ? AND arrived_at >= ? AND arrived_at < ?) ranked WHERE place = 1"
+        )
+        return map(_beat, self._query("last heartbeats", text, (_KIND, since, before), since))
+
+    def of_file(self, stretch: Stretch, since: dt.datetime) -> Iterator[Beat]:
+        text = (
+            f"SELECT {_BEAT} FROM {self._tables.account} WHERE kind = ? AND file_id = ? AND arrived_at >= ?"
+            " AND end_offset BETWEEN ? AND ? ORDER BY end_offset, arrived_at"
+        )
+        parameters = (_KIND, stretch.file_id, since, stretch.start, stretch.end)
+        return map(_beat, self._query("heartbeats of a file", text, parameters, since))
+
+    def _groups(self, name: str, within: str, parameters: Sequence[Any], since: dt.datetime) -> Iterator[Group]:
+        # One statement, so that all kinds are seen at one moment.
+        each = (
+            f"SELECT '{rows.kind.value}' AS kind, origin_file, {rows.label} AS label, COUNT(*) AS found,"
+            " SUM(origin_bytes) AS size, SUM(origin_crc) AS crc, MIN(origin_offset) AS first_offset,"
+            f" MAX(origin_offset) AS last_offset, SUM({rows.revenue}) AS revenue, MIN(arrived_at) AS arrived_at"
+            f" FROM {rows.table} WHERE {rows.which} AND arrived_at >= ?{within} GROUP BY 2, 3"
+            for rows in self._tables.kinds
+        )
+        for row in self._query(name, " UNION ALL ".join(each), [*parameters] * len(self._tables.kinds), since):
+            yield Group(
+                kind=Kind(row["kind"]),
+                file_id=row["origin_file"],
+                label=row["label"],
+                tally=Tally(int(row["found"]), int(row["size"]), int(row["crc"])),
+                first=int(row["first_offset"]),
+                last=int(row["last_offset"]),
+                revenue=int(row["revenue"]),
+                arrived_at=row["arrived_at"],
+            )
+
+
+_BEAT = "file_id, path, end_offset, lines, bytes, crc_sum, file_size, final, arrived_at"
+
+
+def _beat(row: Row) -> Beat:
+    return Beat(
+        file_id=row["file_id"],
+        path=row["path"],
+        end=int(row["end_offset"]),
+        tally=Tally(int(row["lines"]), int(row["bytes"]), int(row["crc_sum"])),
+        size=int(row["file_size"]),
+        final=bool(row["final"]),
+        arrived_at=row["arrived_at"],
+    )

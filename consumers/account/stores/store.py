@@ -1,0 +1,84 @@
+"""What the account asks of a store of orders: OpenSearch, the lake, the warehouse."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from consumers.account.emitted import Stretch, Tally
+
+
+class Kind(Enum):
+    """What became of a line."""
+
+    ORDER = "order"
+    LETTER = "letter"
+    DUPLICATE = "duplicate"
+
+
+CONFLICT = "conflict"  # the label of a duplicate whose content differs from the first one's
+
+# Stretches in one question: OpenSearch filters 200 of them in 0.1 s and 1,000 in 1.4 s; a statement of Redshift takes
+# 32,767 parameters.
+STRETCHES_AT_ONCE = 200
+
+
+class Group(NamedTuple):
+    """Rows of one kind, file and label: a currency for orders, a decisive reason for letters, CONFLICT or nothing."""
+
+    kind: Kind
+    file_id: str
+    label: str
+    tally: Tally
+    first: int  # lowest offset
+    last: int  # highest offset
+    revenue: int  # minor units of the currency; 0 unless orders
+    arrived_at: dt.datetime  # of the row that arrived first
+
+
+class FoundLine(NamedTuple):
+    """One row, as the line that it was made of."""
+
+    offset: int
+    bytes: int
+    crc: int
+    kind: Kind
+    row_id: str  # its identity in the store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """Rows whose records no agent sent: nobody knows how many there should be, nor which are retries."""
+
+    orders: int = 0
+    letters: int = 0
+    revenue: dict[str, int] = field(default_factory=dict)  # by currency
+
+
+class Store(Protocol):
+    """A store's own rows. Every method may raise Outage, and ConfigError for what the operator has to change.
+
+    Everything that was stored before a call is seen by it.
+    """
+
+    @property
+    def name(self) -> str:
+        """`opensearch`, `lake`, `warehouse`."""
+        ...
+
+    def groups(self, since: dt.datetime) -> Iterator[Group]:
+        """All rows with an origin that arrived at `since` or later."""
+        ...
+
+    def groups_within(self, stretches: Sequence[Stretch], since: dt.datetime) -> Iterator[Group]:
+        """Those of them whose lines lie in a stretch; at most STRETCHES_AT_ONCE, of as many files."""
+        ...
+
+    def foreign(self, since: dt.datetime, before: dt.datetime) -> Foreign:
+        """Rows without an origin with since <= arrival < before."""
+        ...
+
+    def lines(self, stretch: Stretch, since: dt.datetime) -> Iterator[FoundLine]:
+        """Every such row whose line lies in the stretch, by offset; two rows of one line come both."""
+        ...

@@ -1,0 +1,189 @@
+"""From what was seen to what is said of it. Pure."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from consumers.account import balance
+from consumers.account.emitted import total
+from consumers.account.explain import EPOCH, Case
+from consumers.account.found import Unnamed
+from consumers.account.report import Account, ForeignRows, Gap, GapKind, OpenFile, StoreAccount, Verdict
+from consumers.account.settings import Accounting
+from consumers.account.stores.store import Kind
+from consumers.account.taking import Look, StoreLook
+
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)  # nobody can tell how long an agent has been silent
+MOST_NAMED = 100  # files in one list of the account; the rest is counted in a note
+
+
+def cases_of(look: Look) -> dict[str, Case]:
+    """The files whose lines are to be looked at one by one, in order of file id."""
+    cases: dict[str, Case] = {}
+    wrong = {difference.stretch.file_id for each in look.stores.values() for difference in each.differences}
+    skipped = {file_id for file_id, stretch in look.emitted.items() if stretch.skipped}
+    for file_id in sorted(wrong | skipped):
+        closed = {name: each.closed[file_id] for name, each in look.stores.items() if file_id in each.closed}
+        if closed:
+            cases[file_id] = Case(
+                path=look.newest[file_id].path,
+                closed=closed,
+                rows_since=EPOCH if any(file_id in each.old for each in look.stores.values()) else look.rows_since,
+                differences=[
+                    d for each in look.stores.values() for d in each.differences if d.stretch.file_id == file_id
+                ],
+            )
+    return cases
+
+
+def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], settings: Accounting) -> Account:
+    """The account. `located`: gaps of lines and objects; `notes`: what could not be looked at for them."""
+    open_files = _open_files(look, settings)
+    stores = [_store(name, each, look) for name, each in look.stores.items()]
+    stores += [StoreAccount(name=name, trouble=why) for name, why in look.trouble.items()]
+    stores.sort(key=lambda store: store.name)
+    gaps = [*located, *_open_gaps(open_files), *_unnamed(look, settings), *_behind(stores, look, settings)]
+    said = [*look.notes, *notes]
+    has_all = _has_all(look) and not open_files and not any(store.in_flight for store in stores)
+    disagreement = balance.disagreements({name: each.revenue for name, each in look.stores.items()})
+    if disagreement and not any(gap.kind is GapKind.LINES for gap in gaps):
+        gaps += [_revenue_gap(currency, each) for currency, each in disagreement.items()]
+    is_incomplete = bool(look.trouble) or bool(notes)
+    verdict = Verdict.DOES_NOT_BALANCE if gaps else Verdict.INCOMPLETE if is_incomplete else Verdict.BALANCES
+    said += _foreign_notes(stores)
+    if len(open_files) > MOST_NAMED:
+        said.append(f"{len(open_files)} files are open, {MOST_NAMED} are named")
+    return Account(
+        taken_at=look.taken_at,
+        since=look.window.since,
+        until=look.window.until,
+        verdict=verdict,
+        settled=verdict is Verdict.BALANCES and has_all,
+        files=len(look.emitted),
+        emitted=total(look.emitted.values()),
+        skipped_bytes=sum(stretch.skipped for stretch in look.emitted.values()),
+        stores=stores,
+        open=open_files[:MOST_NAMED],
+        gaps=gaps,
+        notes=said,
+    )
+
+
+def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
+    compared = total(seen.closed.values())
+    found = seen.found
+    return StoreAccount(
+        name=name,
+        closed_before=seen.frontier.before,
+        behind=dict(seen.frontier.behind),
+        files=len(seen.closed),
+        compared=compared,
+        orders=found.count(Kind.ORDER),
+        refused=found.refused(),
+        duplicates=found.count(Kind.DUPLICATE),
+        conflicts=found.conflicts,
+        missing=compared.lines - found.lines.total(),
+        in_flight=balance.in_flight(look.emitted, seen.closed),
+        revenue=seen.revenue,
+        foreign=ForeignRows(
+            orders=seen.foreign.orders, letters=seen.foreign.letters, revenue=dict(seen.foreign.revenue)
+        ),
+    )
+
+
+def _open_files(look: Look, settings: Accounting) -> list[OpenFile]:
+    """Of the files of the window whose very last heartbeat lies in it: what came later is a later account's."""
+    beats = [look.newest[file_id] for file_id in look.last if look.newest[file_id] == look.last[file_id]]
+    heard_until = look.heard_until or _NEVER
+    return [
+        OpenFile(
+            file_id=file.beat.file_id,
+            path=file.beat.path,
+            silent_s=round(file.silent_s, 3),
+            unsent_bytes=file.beat.unsent,
+            gap=file.is_gap,
+        )
+        for file in balance.open_files(beats, heard_until, settings.quiet_s)
+    ]
+
+
+def _open_gaps(files: Sequence[OpenFile]) -> list[Gap]:
+    return [
+        Gap(
+            kind=GapKind.OPEN,
+            text=f"its agent fell silent {file.silent_s:.0f} s ago and was not done with it"
+            + (f", {file.unsent_bytes} bytes were not sent" if file.unsent_bytes else ""),
+            file_id=file.file_id,
+            path=file.path,
+        )
+        for file in files
+        if file.gap
+    ]
+
+
+def _unnamed(look: Look, settings: Accounting) -> list[Gap]:
+    if look.seen_until is None:
+        return []
+    return [
+        Gap(
+            kind=GapKind.UNNAMED,
+            text=f"{file.lines} rows, and no heartbeat names their file",
+            store=name,
+            file_id=file.file_id,
+        )
+        for name, each in look.stores.items()
+        for file in balance.too_old(_of_window(each, look), look.seen_until, settings.quiet_s)
+    ]
+
+
+def _of_window(seen: StoreLook, look: Look) -> list[Unnamed]:
+    window = look.window
+    return [
+        file
+        for file in seen.found.unnamed
+        if window.since <= file.arrived_at and (window.until is None or file.arrived_at < window.until)
+    ]
+
+
+def _has_all(look: Look) -> bool:
+    """Whether all stores have taken all that arrived in the window, and every file of it is named by a heartbeat."""
+    until = look.window.until
+    return all(
+        not _of_window(each, look)
+        and (not each.frontier.behind or (until is not None and each.frontier.before >= until))
+        for each in look.stores.values()
+    )
+
+
+def _behind(stores: Sequence[StoreAccount], look: Look, settings: Accounting) -> list[Gap]:
+    oldest = look.taken_at - dt.timedelta(seconds=settings.in_flight_s)
+    return [
+        Gap(
+            kind=GapKind.BEHIND,
+            text=f"{store.in_flight} lines are in flight; records since {store.closed_before:%Y-%m-%d %H:%M:%S} UTC"
+            f" are not taken ({', '.join(sorted(store.behind)[:3])})",
+            store=store.name,
+        )
+        for store in stores
+        if store.in_flight and store.behind and store.closed_before is not None and store.closed_before < oldest
+    ]
+
+
+def _foreign_notes(stores: Sequence[StoreAccount]) -> list[str]:
+    """Rows without an origin are nobody's promise, but stores that differ in them are worth a word."""
+    found = {store.name: store.foreign for store in stores if store.foreign is not None}
+    if len({(rows.orders, rows.letters) for rows in found.values()}) <= 1:
+        return []
+    each = ", ".join(f"{name} {rows.orders} orders and {rows.letters} letters" for name, rows in found.items())
+    return [f"records that no agent sent differ: {each}"]
+
+
+def _revenue_gap(currency: str, by_store: Mapping[str, int]) -> Gap:
+    amounts = ", ".join(f"{name} {amount}" for name, amount in by_store.items())
+    return Gap(kind=GapKind.REVENUE, text=f"revenue in {currency} (minor units): {amounts}")
+
+
+def as_json(account: Account) -> bytes:
+    """The account for machines: the structs of `consumers.account.report`, field by field."""
+    return msgspec.json.format(msgspec.json.encode(account), indent=2)
