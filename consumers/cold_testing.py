@@ -47,11 +47,10 @@ class ColdBench:
 
     def unreferenced(self) -> Collection[str]:
         """Keys of objects that no manifest names."""
-        named = {
-            file.key
-            for manifest in self.chained.manifests
-            for file in (*manifest.data, *manifest.raw, *manifest.letters)
-        }
+        named: set[str] = set()
+        for manifest in self.chained.manifests:
+            named |= {file.key for file in manifest.data}
+            named |= {original.key for original in manifest.raw + manifest.letters}
         return {key for key in (*self.lake.stored, *self.restricted.stored) if not key.startswith("manifests/")} - named
 
     def next_faults(self, *faults: Fault | None) -> None:

@@ -33,15 +33,16 @@ def links_since(
     `taken`: the last sequence that a store has taken: the chain reaches so far. Raises Outage, ConfigError.
     """
     chain = _Places(objects, application, shard_id)
-    first, expected = chain.first_since(since, taken)
+    first, start = chain.first_since(since, taken)
+    expected: int | None = start  # unknown after a manifest that cannot be read
     waiting = chain.from_place(first)
     while chunk := list(islice(waiting, AT_ONCE)):
         for place, link in zip(chunk, pool.map(chain.read, chunk), strict=True):
-            if expected < place:
+            if expected is not None and expected < place:
                 yield Link(chain.key(expected), None, "absent, though the chain goes on behind it")
             yield link
-            expected = link.manifest.last if link.manifest else place
-    if expected < taken:
+            expected = link.manifest.last if link.manifest else None
+    if expected is not None and expected < taken:
         yield Link(chain.key(expected), None, "absent, though a store has taken it")
 
 

@@ -208,7 +208,7 @@ def _apart(parts: Iterable[Stretch]) -> list[Stretch]:
 
 def _gaps_of(file_id: str, case: Case, lines: Mapping[str | None, Sequence[Line]]) -> list[Gap]:
     whole, gaps = case.whole, []
-    holes = [line for line in lines.get(None, ()) if line.trouble in ("never_reached", "nowhere")]
+    holes = lines.get(None, ())
     hole_bytes = sum(line.end - line.offset for line in holes)
     is_source = whole.skipped > 0 and (hole_bytes == whole.skipped or not holes)
     if whole.skipped:
@@ -218,10 +218,6 @@ def _gaps_of(file_id: str, case: Case, lines: Mapping[str | None, Sequence[Line]
         of_store = [*lines.get(difference.store, ()), *([] if is_source else holes)]
         gap = _gap(GapKind.LINES, difference.store, file_id, case.path, difference.stretch, str(difference), of_store)
         gaps.append(msgspec.structs.replace(gap, emitted=difference.stretch.emitted, found=difference.found))
-    unknown = [line for line in lines.get(None, ()) if line.trouble == "not_in_raw"]
-    if unknown:
-        text = f"{len(unknown)} lines are stored and not among the raw records"
-        gaps.append(_gap(GapKind.LINES, "raw", file_id, case.path, whole, text, unknown))
     return gaps
 
 

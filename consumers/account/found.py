@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from consumers.account.emitted import Stretch, Tally
-from consumers.account.stores.store import CONFLICT, STRETCHES_AT_ONCE, Group, Kind, Store
+from consumers.account.stores.store import CONFLICT, Group, Kind, Store
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,8 +90,8 @@ def look(store: Store, stretches: Mapping[str, Stretch], since: dt.datetime, kno
 def look_within(store: Store, stretches: list[Stretch], since: dt.datetime) -> dict[str, FoundFile]:
     """Count the rows of these stretches alone, chunk by chunk."""
     files: dict[str, FoundFile] = {}
-    for start in range(0, len(stretches), STRETCHES_AT_ONCE):
-        for group in store.groups_within(stretches[start : start + STRETCHES_AT_ONCE], since):
+    for start in range(0, len(stretches), store.at_once):
+        for group in store.groups_within(stretches[start : start + store.at_once], since):
             files.setdefault(group.file_id, FoundFile()).add(group)
     return files
 

@@ -39,8 +39,6 @@ def located(
         if at.offset > following:
             yield None, _hole(following, at.offset, originals is not None)
         following = max(following, at.offset + at.bytes + 1)
-        if originals is not None and at.original is None:
-            yield None, _line("not_in_raw", at)
         for store, end in ends.items():
             trouble = _trouble(at, at.rows.get(store, ()), is_closed=at.offset < end)
             if trouble:

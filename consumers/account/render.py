@@ -18,7 +18,6 @@ _TROUBLES = {
     "missing": "missing",
     "twice": "found more than once",
     "other_content": "found with another length or checksum",
-    "not_in_raw": "not among the raw records",
     "never_reached": "never reached the stream, or its raw records are gone",
     "nowhere": "in no store; the raw records could not be read",
 }

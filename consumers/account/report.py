@@ -35,8 +35,8 @@ class GapKind(StrEnum):
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line, or a range of bytes whose lines nobody has."""
 
-    # missing: not in this store; twice; other_content: its bytes or checksum; not_in_raw: stored, no original;
-    # never_reached: in no store and no original; nowhere: in no store, originals could not be read
+    # missing: not in this store; twice; other_content: its bytes or checksum; never_reached: in no store and not among
+    # the originals; nowhere: in no store, originals could not be read
     trouble: str
     offset: int
     end: int  # after the last byte, newline included

@@ -30,6 +30,7 @@ class KeeperLease:
         self._sightings = Sightings(failover_s)
         self._tenure: Tenure | None = None
         self._renew_at_s = 0.0  # monotonic
+        self._waits_for: str | None = None  # the owner that the log has named
 
     def ensure(self) -> None:
         """Create table and row where absent. Raises ConfigError, Outage."""
@@ -68,6 +69,9 @@ class KeeperLease:
         for lease in leases:
             if self._sightings.is_free(lease, now_s):
                 self._take(lease, now_s)
+            elif lease.owner != self._waits_for:
+                self._waits_for = lease.owner
+                _log.info("the keeper's lease is %s's: waiting", lease.owner)
 
     def _take(self, lease: Lease, now_s: float) -> None:
         try:

@@ -32,7 +32,7 @@ from runtime.settings import masked
 _log = logging.getLogger(__name__)
 
 _MIB = 1 << 20
-_LEASE_S = 1.0  # between two looks at the lease: a successor begins within 2 s of a clean stop
+_LEASE_S = 0.5  # between two looks at the lease: a successor begins within 2 s of a clean stop
 _EXPIRY_S = 600.0
 _CONNECTIONS = 32
 

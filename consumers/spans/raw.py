@@ -46,11 +46,26 @@ class RawWriter:
         """Bytes in memory, but for the compressor's block."""
         return int(self._sink.tell())
 
-    def add(self, records: Sequence[Record], refused: Sequence[bool]) -> None:
-        """Append records, oldest first. One that was not refused has been read as JSON already."""
-        self._write(
-            [_line(record, b"", is_read=not is_refused) for record, is_refused in zip(records, refused, strict=True)]
-        )
+    def add(self, records: Sequence[Record], refused: Sequence[bool]) -> int:
+        """Append records, oldest first. Returns the bytes of their data.
+
+        One that was not refused has been read as JSON already.
+        """
+        together = b"".join([record.data for record in records])
+        if together.isascii() and b"\n" not in together and b"\r" not in together:
+            lines = [
+                _line(record, b"", is_read=False)
+                if is_refused
+                else b'{"seq":"%d","sub":%d,"at":%b,"record":%b}\n'
+                % (*record.position, _encode(record.arrived_at), record.data)
+                for record, is_refused in zip(records, refused, strict=True)
+            ]
+        else:
+            lines = [
+                _line(record, b"", is_read=not is_refused) for record, is_refused in zip(records, refused, strict=True)
+            ]
+        self._write(lines)
+        return len(together)
 
     def add_letter(self, record: Record, letter: LetterRow) -> None:
         """Append a refused record with its reasons."""

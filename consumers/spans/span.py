@@ -85,7 +85,7 @@ class Span:
         """Take records with their verdicts, oldest first, none of them before the last one added; at least one."""
         rows = [each.row for each in judged]
         refused = [type(row) is LetterRow for row in rows]
-        self._raw.add(records, refused)
+        size = self._raw.add(records, refused)
         if any(refused):
             for record, row in zip(records, rows, strict=True):
                 if isinstance(row, LetterRow):
@@ -95,7 +95,6 @@ class Span:
         self._arrived = min(first, min(arrivals)), max(last, max(arrivals))
         self._end = records[-1].position
         self._rows += rows
-        size = sum(map(len, [record.data for record in records]))
         self._row_bytes += size
         self.taken_bytes += size
         if len(self._rows) >= _ROWS_TOGETHER or self._row_bytes >= _BYTES_TOGETHER:

@@ -99,12 +99,22 @@ def connect(settings: Warehouse, *, effect: Effect = no_effect) -> Session:
             # Unnamed statements: each is run once or a few times, and after DDL the driver closes every named one.
             max_prepared_statements=0,
         )
-        # The driver leaves the connection's time limit on the socket, where a long COPY would meet it.
-        driver._usock.settimeout(settings.longest_statement_s + _ANSWER_MARGIN_S)
-        driver.autocommit = True
-        driver.cursor().execute(f"SET statement_timeout TO {math.ceil(settings.longest_statement_s * 1000)}")
-        driver.autocommit = False
-    return Session(driver, place, effect)
+    session = Session(driver, place, effect)
+    try:
+        with naming_trouble(place, "connect"):
+            _limit(driver, settings.longest_statement_s)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def _limit(driver: Connection, longest_statement_s: float) -> None:
+    # The driver leaves the connection's time limit on the socket, where a long COPY would meet it.
+    driver._usock.settimeout(longest_statement_s + _ANSWER_MARGIN_S)
+    driver.autocommit = True
+    driver.cursor().execute(f"SET statement_timeout TO {math.ceil(longest_statement_s * 1000)}")
+    driver.autocommit = False
 
 
 def _naive(value: Any) -> Any:

@@ -25,7 +25,10 @@ from runtime.settings import Warehouse
 _log = logging.getLogger(__name__)
 _LOAD_ERROR = (
     "SELECT TRIM(file_name) AS file, TRIM(column_name) AS of_column, TRIM(error_message) AS message"
-    " FROM sys_load_error_detail WHERE session_id = pg_backend_pid() ORDER BY start_time DESC LIMIT 1"
+    " FROM sys_load_error_detail"
+    # Process ids are used again: an older session's errors are not ours.
+    " WHERE session_id = pg_backend_pid() AND start_time > DATEADD(hour, -1, GETDATE())"
+    " ORDER BY start_time DESC LIMIT 1"
 )
 
 

@@ -16,6 +16,7 @@ from infra.local.settings import LocalSettings
 from infra.local.stack import bring_up
 from infra.local.supervisor import Supervisor
 from infra.local.viewer import viewing
+from runtime.command import stop_on_signals
 
 _LOOK_S = 1.0
 _LINE_S = 10.0  # between two lines of counters where nothing can be redrawn
@@ -74,7 +75,10 @@ def settle(stack: Supervisor, *, within_s: float, stop: threading.Event) -> int:
     Returns the exit code of `python -m consumers account`.
     """
     waiting = pipeline.account(stack.home, "--wait", f"{within_s:g}")
-    return run_errand(waiting, home=stack.home, stop=stop, hopeless=lambda: bool(stack.given_up))
+    code = run_errand(waiting, home=stack.home, stop=stop, hopeless=lambda: bool(stack.given_up))
+    if code < 0:  # it was stopped before it could look once
+        code = run_errand(pipeline.account(stack.home, "--wait", "0.1"), home=stack.home, stop=stop_on_signals())
+    return abs(code)
 
 
 def _watch(stack: Supervisor, endpoints: Endpoints, seconds: float | None) -> None:

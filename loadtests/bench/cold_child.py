@@ -7,6 +7,7 @@ import resource
 import sys
 import threading
 import time
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 import msgspec
@@ -58,10 +59,9 @@ def cold(job: Job) -> Measured:
         cold_fleet=ColdFleet(poll_s=0.2),
         cold=Cold(application=job.application),
     )
-    stop = _stopped_after(job.records)
-    started_s, cpu_s = time.monotonic(), time.process_time()
-    run_cold(settings, stop)
-    cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - started_s
+    reading = _Reading(job.records)
+    run_cold(settings, reading.is_over)
+    cpu_s, wall_s = time.process_time() - reading.cpu_s, time.monotonic() - reading.started_s
     peak_mib = _peak_mib()
     manifests = _manifests(job)
     return Measured(
@@ -74,21 +74,31 @@ def cold(job: Job) -> Measured:
     )
 
 
-def _stopped_after(records: int) -> threading.Event:
-    """Set once so many records were taken."""
-    stop, taking, left = threading.Event(), threading.Lock(), [records]
-    accept = ColdPath.accept
+class _Reading:
+    """Watches all cold paths of this process: when the first begins, and when so many records were taken."""
 
-    def counting(path: ColdPath, batch: Batch) -> Position | None:
-        durable = accept(path, batch)
-        with taking:
-            left[0] -= len(batch.records)
-            if left[0] <= 0:
-                stop.set()
-        return durable
+    def __init__(self, records: int) -> None:
+        self.is_over = threading.Event()
+        self.started_s = self.cpu_s = 0.0
+        self._left = records
+        self._lock = threading.Lock()
+        resume, accept = ColdPath.resume, ColdPath.accept
 
-    ColdPath.accept = counting  # type: ignore[assignment, method-assign]
-    return stop
+        def resumed(path: ColdPath, checkpoint: Position | None) -> Position | None:
+            with self._lock:
+                self.started_s = self.started_s or time.monotonic()
+                self.cpu_s = self.cpu_s or time.process_time()
+            return resume(path, checkpoint)
+
+        def accepted(path: ColdPath, batch: Batch) -> Position | None:
+            durable = accept(path, batch)
+            with self._lock:
+                self._left -= len(batch.records)
+                if self._left <= 0:
+                    self.is_over.set()
+            return durable
+
+        ColdPath.resume, ColdPath.accept = resumed, accepted  # type: ignore[assignment, method-assign]
 
 
 def pyarrow(job: Job) -> Measured:
@@ -124,6 +134,15 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+class _WithoutPandas(MetaPathFinder):
+    """The consumers are deployed without it; where it is installed, pyarrow would load it: a second, and 60 MiB."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 if __name__ == "__main__":
+    sys.meta_path.insert(0, _WithoutPandas())
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     sys.stdout.buffer.write(msgspec.json.encode(cold(asked) if asked.what == "cold" else pyarrow(asked)))

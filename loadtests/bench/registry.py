@@ -8,6 +8,7 @@ from loadtests.bench.report import Figure
 BENCHES = {
     "cold": "CPU of cold per million orders, from the stream to validated Parquet in S3",
     "kinesis": "server CPU of the local Kinesis per record put and read",
+    "warehouse": "rows/s from the lake's spans into the warehouse, beside the driver's own inserts",
 }
 
 

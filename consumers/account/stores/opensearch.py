@@ -32,6 +32,7 @@ class OpenSearchStore:
     """A Store (see `Store`). `client` does not retry by itself."""
 
     name = "opensearch"
+    at_once = 200  # are filtered in 0.1 s, 1,000 in 1.4 s
 
     def __init__(self, client: OpenSearch) -> None:
         self._client = client

@@ -21,6 +21,9 @@ class Query(Protocol):
         ...
 
 
+_FIRST_WANTED = (
+    "SELECT CAST(? AS VARCHAR(128)) AS of_file, CAST(? AS BIGINT) AS from_offset, CAST(? AS BIGINT) AS to_offset"
+)
 _KIND = "order"  # heartbeats of access logs have an account of their own
 _OF_LINES = "event_type <> 'heartbeat'"  # a refused heartbeat is no line of its file
 
@@ -53,6 +56,8 @@ class Tables:
 class SqlStore:
     """A Store and its Heartbeats (see `Store`), by a way to run a query."""
 
+    at_once = 1_000  # a statement of Redshift takes 32,767 parameters
+
     def __init__(self, name: str, query: Query, tables: Tables, *, keeps_repeats: bool) -> None:
         self._name = name
         self._keeps_repeats = keeps_repeats
@@ -68,12 +73,16 @@ class SqlStore:
         return self._keeps_repeats
 
     def groups(self, since: dt.datetime) -> Iterator[Group]:
-        return self._groups("totals", "", (since,), since)
+        return self._groups("totals", "", "", (), since)
 
     def groups_within(self, stretches: Sequence[Stretch], since: dt.datetime) -> Iterator[Group]:
-        within = " OR ".join("(origin_file = ? AND origin_offset >= ? AND origin_offset < ?)" for _ in stretches)
+        if not stretches:
+            return iter(())
+        # A join costs a look at each row, a thousand conditions cost a thousand.
+        wanted = f"WITH wanted AS ({_FIRST_WANTED}{' UNION ALL SELECT ?, ?, ?' * (len(stretches) - 1)}) "
+        join = " JOIN wanted ON origin_file = of_file AND origin_offset >= from_offset AND origin_offset < to_offset"
         bounds = [value for each in stretches for value in (each.file_id, each.start, each.end)]
-        return self._groups("stretches", f" AND ({within})", (since, *bounds), since) if stretches else iter(())
+        return self._groups("stretches", wanted, join, bounds, since)
 
     def foreign(self, since: dt.datetime, before: dt.datetime) -> Foreign:
         missing = "origin_file IS NULL AND arrived_at >= ? AND arrived_at < ?"
@@ -138,16 +147,19 @@ class SqlStore:
         parameters = (_KIND, stretch.file_id, since, stretch.start, stretch.end)
         return map(_beat, self._query("heartbeats of a file", text, parameters, since))
 
-    def _groups(self, name: str, within: str, parameters: Sequence[Any], since: dt.datetime) -> Iterator[Group]:
+    def _groups(
+        self, name: str, first: str, join: str, parameters: Sequence[Any], since: dt.datetime
+    ) -> Iterator[Group]:
+        kinds = self._tables.kinds
         # One statement, so that all kinds are seen at one moment.
         each = (
             f"SELECT '{rows.kind.value}' AS kind, origin_file, {rows.label} AS label, COUNT(*) AS found,"
             " SUM(origin_bytes) AS size, SUM(origin_crc) AS crc, MIN(origin_offset) AS first_offset,"
             f" MAX(origin_offset) AS last_offset, SUM({rows.revenue}) AS revenue, MIN(arrived_at) AS arrived_at"
-            f" FROM {rows.table} WHERE {rows.which} AND arrived_at >= ?{within} GROUP BY 2, 3"
-            for rows in self._tables.kinds
+            f" FROM {rows.table}{join} WHERE {rows.which} AND arrived_at >= ? GROUP BY 2, 3"
+            for rows in kinds
         )
-        for row in self._query(name, " UNION ALL ".join(each), [*parameters] * len(self._tables.kinds), since):
+        for row in self._query(name, first + " UNION ALL ".join(each), [*parameters, *[since] * len(kinds)], since):
             yield Group(
                 kind=Kind(row["kind"]),
                 file_id=row["origin_file"],

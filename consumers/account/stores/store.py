@@ -19,10 +19,6 @@ class Kind(Enum):
 
 CONFLICT = "conflict"  # the label of a duplicate whose content differs from the first one's
 
-# Stretches in one question: OpenSearch filters 200 of them in 0.1 s and 1,000 in 1.4 s; a statement of Redshift takes
-# 32,767 parameters.
-STRETCHES_AT_ONCE = 200
-
 
 class Group(NamedTuple):
     """Rows of one kind, file and label: a currency for orders, a decisive reason for letters, CONFLICT or nothing."""
@@ -67,12 +63,17 @@ class Store(Protocol):
         """`opensearch`, `lake`, `warehouse`."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """Stretches that one question may name."""
+        ...
+
     def groups(self, since: dt.datetime) -> Iterator[Group]:
         """All rows with an origin that arrived at `since` or later."""
         ...
 
     def groups_within(self, stretches: Sequence[Stretch], since: dt.datetime) -> Iterator[Group]:
-        """Those of them whose lines lie in a stretch; at most STRETCHES_AT_ONCE, of as many files."""
+        """Those of them whose lines lie in a stretch; at most `at_once`, of as many files."""
         ...
 
     def foreign(self, since: dt.datetime, before: dt.datetime) -> Foreign:

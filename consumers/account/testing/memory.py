@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from consumers.account.emitted import Beat, Stretch, Tally
 from consumers.account.progress import Place
-from consumers.account.stores.store import CONFLICT, STRETCHES_AT_ONCE, Foreign, FoundLine, Group, Kind
+from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.outage import Outage
 
@@ -86,6 +86,8 @@ def beat_of(rows: Sequence[Stored], *, final: bool = True, arrived_at: dt.dateti
 class MemoryStore:
     """A Store, and a table of Heartbeats. While `away` is set every call raises Outage. `asked` logs the calls."""
 
+    at_once = 10
+
     def __init__(self, name: str = "memory", rows: Iterable[Stored] = (), beats: Iterable[Beat] = ()) -> None:
         self._name = name
         self.rows = list(rows)
@@ -103,7 +105,7 @@ class MemoryStore:
         yield from grouped(row for row in self._lines() if row.arrived_at >= since)
 
     def groups_within(self, stretches: Sequence[Stretch], since: dt.datetime) -> Iterator[Group]:
-        assert len({stretch.file_id for stretch in stretches}) == len(stretches) <= STRETCHES_AT_ONCE
+        assert len({stretch.file_id for stretch in stretches}) == len(stretches) <= self.at_once
         self._ask(f"groups_within {len(stretches)}")
         by_file = {stretch.file_id: stretch for stretch in stretches}
         rows = (row for row in self._lines() if row.arrived_at >= since and row.file_id in by_file)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from consumers.account.emitted import Stretch, Tally
-from consumers.account.stores.store import STRETCHES_AT_ONCE, Foreign, Group, Kind, Store
+from consumers.account.stores.store import Foreign, Group, Kind, Store
 from consumers.account.testing.memory import NOON, Stored, grouped, lines_of, refused, repeated, tally_of
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -47,11 +47,10 @@ class StoreConformance:
         assert not list(filled.store.groups_within([], LONG_AGO))
 
     def test_as_many_stretches_as_are_allowed_are_answered_at_once(self, filled: Filled, prefix: str) -> None:
-        rows = [row for n in range(STRETCHES_AT_ONCE) for row in lines_of(f"{prefix}-{n:03d}", b"one", b"two")]
+        count = filled.store.at_once
+        rows = [row for n in range(count) for row in lines_of(f"{prefix}-{n:04d}", b"one", b"two")]
         filled.put(rows)
-        stretches = [
-            Stretch(file_id=f"{prefix}-{n:03d}", start=0, end=4, emitted=Tally()) for n in range(STRETCHES_AT_ONCE)
-        ]
+        stretches = [Stretch(file_id=f"{prefix}-{n:04d}", start=0, end=4, emitted=Tally()) for n in range(count)]
         found = _of(prefix, filled.store.groups_within(stretches, LONG_AGO))
         assert found == _sorted(grouped(row for row in rows if row.offset == 0))
 

@@ -25,9 +25,9 @@ $$ select case
 create or replace function rs.fit_char(value bpchar, typmod integer, explicit boolean) returns bpchar
 language sql immutable strict as
 $$ select case
-    when typmod < 4 or explicit or octet_length(rtrim(value::text, ' ')) <= typmod - 4
-            and octet_length(value::text) = length(value::text) then pg_catalog.bpchar(value, typmod, true)
+    when typmod < 4 or explicit then pg_catalog.bpchar(value, typmod, true)
     when octet_length(value::text) <> length(value::text) then rs.not_single_byte()::bpchar
+    when octet_length(rtrim(value::text, ' ')) <= typmod - 4 then pg_catalog.bpchar(value, typmod, true)
     else rs.too_long('character', typmod - 4)::bpchar end $$;
 update pg_cast set castfunc = 'rs.fit_varchar(varchar, integer, boolean)'::regprocedure
     where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
@@ -253,6 +253,15 @@ $$ select pg_catalog.date_part(part, value::timestamp) $$;
 create or replace function rs.date_part(part text, value timestamptz) returns double precision language sql stable as
 $$ select pg_catalog.date_part(part, value) $$;
 
+-- Numbers.
+create or replace function rs.round(numeric) returns numeric language sql immutable as $$ select pg_catalog.round($1) $$;
+create or replace function rs.round(numeric, integer) returns numeric language sql immutable as
+$$ select pg_catalog.round($1, $2) $$;
+create or replace function rs.round(double precision) returns double precision language sql immutable as
+$$ select pg_catalog.round($1::numeric)::double precision $$;
+create or replace function rs.round(double precision, integer) returns double precision language sql immutable as
+$$ select pg_catalog.round($1::numeric, $2)::double precision $$;
+
 -- Text.
 create or replace function rs.upper(text) returns text language sql immutable as
 $$ select pg_catalog.upper($1 collate "pg_c_utf8") $$;
@@ -390,12 +399,21 @@ $$ select value is json object $$;
 create or replace function rs.is_valid_json_array(value text) returns boolean language sql immutable strict as
 $$ select value is json array $$;
 create or replace function rs.json_extract_path_text(value text, null_if_invalid boolean, variadic path text[])
-returns varchar language sql immutable as
-$$ select case when not (null_if_invalid and not (value is json))
-    then pg_catalog.json_extract_path_text(value::json, variadic path)::varchar end $$;
+returns varchar language plpgsql immutable as
+$$ begin
+    if null_if_invalid and not (value is json) then
+        return null;
+    end if;
+    return pg_catalog.json_extract_path_text(value::json, variadic path)::varchar;
+end $$;
 create or replace function rs.json_extract_array_element_text(value text, place integer, null_if_invalid boolean)
-returns varchar language sql immutable as
-$$ select case when not (null_if_invalid and not (value is json)) then (value::json ->> place)::varchar end $$;
+returns varchar language plpgsql immutable as
+$$ begin
+    if null_if_invalid and not (value is json) then
+        return null;
+    end if;
+    return value::json ->> place;
+end $$;
 create or replace function rs.is_array(value jsonb) returns boolean language sql immutable as
 $$ select coalesce(jsonb_typeof(value) = 'array', false) $$;
 create or replace function rs.is_object(value jsonb) returns boolean language sql immutable as

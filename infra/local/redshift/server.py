@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import struct
 import threading
 from contextlib import suppress
 
@@ -61,10 +62,14 @@ class Front:
                 full = len(self._clients) >= _CLIENTS
                 if not full:
                     self._clients.add(client)
-            if full:
+            try:
+                if full:
+                    raise RuntimeError("too many clients")
+                threading.Thread(target=self._serve, args=(client,), name="client", daemon=True).start()
+            except RuntimeError:  # no thread to be had
+                with self._lock:
+                    self._clients.discard(client)
                 client.close()
-                continue
-            threading.Thread(target=self._serve, args=(client,), name="client", daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
         try:
@@ -73,14 +78,15 @@ class Front:
             self._session(sock)
         except (ClientGone, Closed, OSError):
             pass
-        except ProtocolViolation as error:
-            _refuse(sock, SqlError("08P01", str(error)))
+        except (ProtocolViolation, struct.error) as error:
+            _refuse(sock, SqlError("08P01", f"protocol violation: {error}"))
         except BackendGone:
             _refuse(sock, SqlError("57P01", "terminating connection: the database ended the session"))
         except SqlError as error:
             _refuse(sock, error)
         except Exception:
             _log.exception("a session ended in a way that nobody foresaw")
+            _refuse(sock, SqlError("XX000", "internal error"))
         finally:
             with self._lock:
                 self._clients.discard(sock)

@@ -7,7 +7,7 @@ from infra.local.redshift import replies
 from infra.local.redshift.actions import Copy, Plain, Unload
 from infra.local.redshift.backend import Backend
 from infra.local.redshift.copying import run_copy
-from infra.local.redshift.errors import BackendError, SqlError
+from infra.local.redshift.errors import BackendError, BackendGone, ClientGone, SqlError
 from infra.local.redshift.history import Begun, History
 from infra.local.redshift.loads import LoadFailed
 from infra.local.redshift.s3 import S3
@@ -78,11 +78,11 @@ def _in_transaction(backend: Backend, work: Callable[[], int]) -> int:
     try:
         done = work()
         backend.script("commit")
-    except BackendError as error:
-        if not error.fatal:
-            backend.script("rollback")
+    except (BackendGone, ClientGone):
         raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, BackendError) and error.fatal:
+            raise
         backend.script("rollback")
         raise
     return done

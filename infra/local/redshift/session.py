@@ -4,6 +4,7 @@ import logging
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from infra.local.redshift import relay, replies, shows
 from infra.local.redshift.actions import Plain
@@ -20,7 +21,9 @@ from infra.local.redshift.wire import Reader, cstring, message
 _GROUP_BYTES = 1 << 16
 _SYNC, _FLUSH = message(b"S"), message(b"H")
 _BROKEN = message(b"P", b"\0the front's own error\0\0\0")  # a syntax error aborts a transaction as any error does
-_NO_PARAMETERS = struct.pack("!h", 0)
+_SHORT = struct.Struct("!h")
+_NO_PARAMETERS = _SHORT.pack(0)
+_Done = TypeVar("_Done")
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +90,7 @@ class Session:
     def _parse(self, body: bytes) -> None:
         name, place = cstring(body)
         query, place = cstring(body, place)
-        statements = split(query.decode())
+        statements = split(_text(query))
         if len(statements) > 1:
             raise SqlError("42601", "cannot insert multiple commands into a prepared statement")
         self._retagged.pop(name, None)
@@ -108,6 +111,8 @@ class Session:
         self._portals.pop(portal, None)
         self._portal_tags.pop(portal, None)
         if name in self._served:
+            if _parameters(body, place):
+                raise SqlError("0A000", "parameters are not supported in this statement")
             self._pass_group()
             self._portals[portal] = self._served[name]
             self._answer(message(b"2"))
@@ -204,7 +209,7 @@ class Session:
     def _simple(self, body: bytes) -> None:
         self._skipping = False
         try:
-            statements = [self._translated(statement) for statement in split(cstring(body)[0].decode())]
+            statements = [self._translated(statement) for statement in split(_text(cstring(body)[0]))]
             if any(isinstance(statement, Served) for statement in statements):
                 self._in_turn(statements)
             else:
@@ -226,11 +231,16 @@ class Session:
         own = self._backend.status == IDLE and len(statements) > 1
         if own:
             self._backend.script("begin")
-        for statement in statements:
-            if isinstance(statement, Served):
-                self._client.put(self._serve(statement))
-            elif self._run([statement.sql], deque([statement.tag])):
-                break
+        try:
+            for statement in statements:
+                if isinstance(statement, Served):
+                    self._client.put(self._serve(statement))
+                elif self._run([statement.sql], deque([statement.tag])):
+                    break
+        except SqlError as error:
+            if own and not (isinstance(error, BackendError) and error.fatal):
+                self._backend.script("rollback")
+            raise
         if own and self._backend.status != IDLE:
             self._backend.script("rollback" if self._backend.status == FAILED else "commit")
 
@@ -242,7 +252,7 @@ class Session:
 
     def _translated(self, statement: str) -> "Plain | Served":
         shown = shows.query(statement)
-        found = Plain(sql=shown, tag="SHOW") if shown else translated(statement)
+        found = Plain(sql=shown, tag="SHOW") if shown else _foreseen(lambda: translated(statement))
         if not isinstance(found, Plain) or found.outside_block or found.commits or len(split(found.sql)) > 1:
             return Served(found)
         return found
@@ -251,14 +261,32 @@ class Session:
         """Run it to its end. Returns the notices and the command's completion. Raises SqlError."""
         if self._backend.status == FAILED:
             raise SqlError("25P02", "current transaction is aborted, commands ignored until end of transaction block")
-        try:
-            return self._server.run(statement, self._backend)
-        except (SqlError, ClientGone, BackendGone):
-            raise
-        except Exception as error:
-            _log.exception("a statement that is served here failed in a way that nobody foresaw")
-            raise SqlError("XX000", f"internal error: {type(error).__name__}") from error
+        return _foreseen(lambda: self._server.run(statement, self._backend))
 
     def _ready(self) -> None:
         self._client.put(message(b"Z", self._backend.status))
         self._client.flush()
+
+
+def _foreseen(work: Callable[[], _Done]) -> _Done:
+    """What `work` returns; an error of ours that nobody foresaw fails the statement and not the session."""
+    try:
+        return work()
+    except (SqlError, ClientGone, BackendGone):
+        raise
+    except Exception as error:
+        _log.exception("a statement failed in a way that nobody foresaw")
+        raise SqlError("XX000", f"internal error: {type(error).__name__}") from error
+
+
+def _text(sql: bytes) -> str:
+    try:
+        return sql.decode()
+    except UnicodeDecodeError as error:
+        raise SqlError("22021", 'invalid byte sequence for encoding "UTF8"') from error
+
+
+def _parameters(bind: bytes, place: int) -> int:
+    """How many parameters a Bind brings; `place` is after its names."""
+    (formats,) = _SHORT.unpack_from(bind, place)
+    return int(_SHORT.unpack_from(bind, place + 2 + 2 * formats)[0])

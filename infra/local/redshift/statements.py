@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 from infra.local.redshift.actions import Copy, Plain, Text, Unload, Unsupported
+from infra.local.redshift.errors import SqlError
 from infra.local.redshift.sql.commands import COMMANDS
 from infra.local.redshift.sql.copy_clauses import read_copy
 from infra.local.redshift.sql.definitions import alter, comment, create, drop, grant, refresh
@@ -23,6 +24,9 @@ _LONGEST_KEPT = 65_536  # characters of a statement; longer ones come once
 _KEPT = 1_024
 _DEFINITIONS = {"create": create, "drop": drop, "alter": alter, "comment": comment, "grant": grant, "revoke": grant}
 _DEFINITIONS |= {"refresh": refresh}
+# Commands of PostgreSQL, or of Redshift and not translated.
+_REFUSED = {"call", "cancel", "checkpoint", "cluster", "discard", "do", "import", "listen", "load", "move", "notify"}
+_REFUSED |= {"reassign", "reindex", "release", "savepoint", "security", "table", "unlisten", "use", "values"}
 _QUERIES = ("select", "with", "(", "insert", "update", "delete", "merge")
 # Rows of parameters alone, as clients send them by the thousand: only the names need a look.
 _ROWS_OF_PARAMETERS = re.compile(
@@ -56,7 +60,9 @@ def _translated(sql: str) -> Plain | Copy | Unload:
         return COMMANDS[word](cursor)
     if word in _DEFINITIONS:
         return _DEFINITIONS[word](cursor)
-    raise Unsupported(f"{word.upper()[:40]} is not supported")
+    if word in _REFUSED:
+        raise Unsupported(f"{word.upper()} is not supported")
+    raise SqlError("42601", f'syntax error at or near "{word[:40]}"')
 
 
 _kept = lru_cache(maxsize=_KEPT)(_translated)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.account.emitted import Stretch, Tally
 from consumers.account.found import look
-from consumers.account.stores.store import STRETCHES_AT_ONCE, Kind
+from consumers.account.stores.store import Kind
 from consumers.account.testing.memory import NOON, MemoryStore, Stored, lines_of, refused, repeated, tally_of
 from consumers.account.testing.suite import LONG_AGO
 
@@ -62,12 +62,12 @@ def test_files_that_lie_whole_in_their_stretches_cost_one_question() -> None:
 
 
 def test_files_that_are_cut_are_asked_for_in_chunks() -> None:
-    count = 2 * STRETCHES_AT_ONCE + 1
+    count = 2 * MemoryStore.at_once + 1
     rows = [row for n in range(count) for row in lines_of(f"f{n:04d}", b"one", b"two")]
     store = MemoryStore(rows=rows)
     stretches = {f"f{n:04d}": Stretch(file_id=f"f{n:04d}", start=0, end=4, emitted=Tally()) for n in range(count)}
     assert look(store, stretches, LONG_AGO, known=stretches).lines.total() == count
-    assert store.asked == ["groups", *[f"groups_within {STRETCHES_AT_ONCE}"] * 2, "groups_within 1"]
+    assert store.asked == ["groups", *[f"groups_within {MemoryStore.at_once}"] * 2, "groups_within 1"]
 
 
 def test_files_that_no_heartbeat_names_come_apart_with_their_first_arrival() -> None:

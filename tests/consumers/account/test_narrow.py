@@ -1,6 +1,7 @@
 """From a stretch to the pieces of it that are to blame, with few questions."""
 
 import datetime as dt
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ def test_pieces_add_up_to_the_stretch_whichever_heartbeats_are_known(start: int,
     stretch = whole(start)
     found = pieces(stretch, [BEATS[n] for n in sorted(known)])
     assert joined(found) == stretch
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(found))
     for piece in found:
         assert piece.emitted == tally_of(row for row in ROWS if piece.start <= row.offset < piece.end)
 

@@ -1,7 +1,10 @@
+import gc
+import tracemalloc
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,6 +243,29 @@ def test_while_s3_is_away_nothing_is_taken_and_memory_stands_still() -> None:
     assert path.settle() == Position(5_001)
     assert ids(bench) == [f"e-{n}" for n in range(1, 5_002)]
     assert not bench.unreferenced()
+
+
+def test_trying_again_for_hours_takes_no_memory() -> None:
+    bench = limited(records=2_000)
+    path = bench.path()
+    path.resume(None)
+    bench.fail(Fault.BEFORE)
+    offered = orders(1, 2_000)
+
+    def try_often(times: int) -> int:
+        for _ in range(times):
+            with pytest.raises(Backpressure):
+                path.accept(offered)
+            bench.lake.log.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] + int(pa.total_allocated_bytes())
+
+    tracemalloc.start()
+    try:
+        before = try_often(20)
+        assert try_often(500) - before < 50_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_s3_away_at_the_first_look_is_backpressure_too() -> None:

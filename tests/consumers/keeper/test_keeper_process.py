@@ -27,6 +27,7 @@ pytestmark = pytest.mark.integration
 
 PROJECT = Path(__file__).parents[3]
 FAILOVER_S = 3.0
+NOWHERE = Aws(endpoint="http://127.0.0.1:9", access_key_id="x", secret_access_key="y")
 
 
 class _History:
@@ -138,8 +139,7 @@ def test_both_stores_are_filled_and_a_clean_stop_hands_over_within_two_seconds(h
     assert until(lambda: has_lease(one)), said(one)
     two = start()
     assert until(history.is_whole), said(one)
-    assert until(lambda: "keeper" in said(two) or two.poll() is None)
-    time.sleep(2.0)  # the second one is up and waits
+    assert until(lambda: "waiting" in said(two)), said(two)
     assert not has_lease(two)
     one.terminate()
     assert one.wait(30) == 0
@@ -155,7 +155,7 @@ def test_both_stores_are_filled_and_a_clean_stop_hands_over_within_two_seconds(h
 
 def test_killed_at_any_moment_every_event_is_in_both_stores_once(history: _History, start: Start) -> None:
     rng = random.Random(7)
-    for _ in range(6):
+    for _ in range(4):
         keeper = start()
         assert until(lambda keeper=keeper: has_lease(keeper)), said(keeper)  # type: ignore[misc]
         history.append(4)
@@ -195,7 +195,7 @@ def test_a_warehouse_that_is_away_does_not_stop_the_lake(history: _History, star
     history.append(2)
     keeper = start()
     assert until(lambda: history.in_lake() == Counter(history.events)), said(keeper)
-    assert "warehouse: 127.0.0.1:9" in said(keeper)
+    assert "WARNING runtime.outage warehouse" in said(keeper), said(keeper)
     keeper.terminate()
     assert keeper.wait(30) == 0
     history.warehouse = there
@@ -204,19 +204,14 @@ def test_a_warehouse_that_is_away_does_not_stop_the_lake(history: _History, star
     assert until(history.is_whole)
 
 
-def test_services_that_stay_away_end_the_start_with_what_to_change(history: _History) -> None:
-    settings = KeeperSettings(
-        aws=Aws(endpoint="http://127.0.0.1:9", access_key_id="x", secret_access_key="y"),
-        lake=history.lake.settings,
-        keeper=Keeper(start_patience_s=1.0),
-    )
+def test_services_that_stay_away_end_the_start_with_what_to_change() -> None:
     with pytest.raises(ConfigError, match=r"\[aws\] endpoint http://127.0.0.1:9"):
-        run_keeper(settings, threading.Event())
+        run_keeper(KeeperSettings(aws=NOWHERE, keeper=Keeper(start_patience_s=1.0)), threading.Event())
 
 
 @pytest.mark.parametrize(
     "keeper", [Keeper(lake_cadence="soon"), Keeper(warehouse_cadence="00-06:15"), Keeper(applications=" , ")]
 )
-def test_settings_that_cannot_be_are_refused_before_anything_is_touched(history: _History, keeper: Keeper) -> None:
+def test_settings_that_cannot_be_are_refused_before_anything_is_asked_for(keeper: Keeper) -> None:
     with pytest.raises(ConfigError, match=r"\[keeper\]"):
-        run_keeper(KeeperSettings(aws=history.lake.aws, lake=history.lake.settings, keeper=keeper), threading.Event())
+        run_keeper(KeeperSettings(aws=NOWHERE, keeper=keeper), threading.Event())

@@ -105,7 +105,7 @@ def the_row(kind, line, second):
     return order(f"e{line.event}", day=line.day, arrived_at=at, line=line.place, content=line.content)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.tuples(*map(a_line, range(LINES))), commits=COMMITS)
 def test_the_tables_are_what_the_oracle_says(new_corner, new_store, read, lake, lines, commits):
     corner, oracle = new_corner(), Oracle()

@@ -44,6 +44,11 @@ def postgres_of(data: Path) -> list[psutil.Process]:
     return found
 
 
+def postmaster_of(front: FrontProcess) -> psutil.Process:
+    [found] = [process for process in psutil.Process(front.pid).children() if process.name() == "postgres"]
+    return found
+
+
 def until(holds: Callable[[], bool], within_s: float = 15.0) -> bool:
     deadline = time.monotonic() + within_s
     while not holds():
@@ -117,7 +122,7 @@ def test_it_starts_over_the_remains_of_killed_processes(tmp_path: Path, start: S
 def test_it_ends_a_postgres_that_an_earlier_front_left(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path)
     store(front)
-    [postmaster] = [p for p in postgres_of(tmp_path) if p.ppid() == front.pid]
+    postmaster = postmaster_of(front)
     postmaster.suspend()  # so that it does not hear that the front is gone
     front.kill()
     again = start(tmp_path)
@@ -127,7 +132,7 @@ def test_it_ends_a_postgres_that_an_earlier_front_left(tmp_path: Path, start: St
 
 def test_it_says_so_and_ends_when_postgres_dies(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path)
-    [postmaster] = [p for p in postgres_of(tmp_path) if p.ppid() == front.pid]
+    postmaster = postmaster_of(front)
     postmaster.kill()
     assert front.wait() == 1
     assert until(lambda: not postgres_of(tmp_path))

@@ -1,3 +1,4 @@
+import select
 import socket
 import struct
 import threading
@@ -136,9 +137,12 @@ def test_a_great_parameter_and_a_great_row_pass(client: RawClient) -> None:
 
 def test_a_statement_is_cancelled_with_the_sessions_key(client: RawClient, front: FrontProcess) -> None:
     client.send(_LONG)
-    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as sock:
-        sock.sendall(struct.pack("!ii", 16, wire.CANCEL_REQUEST) + client.key)
-        assert sock.recv(1) == b""
+    readable: list[socket.socket] = []
+    while not readable:  # a request that comes before the statement has begun cancels nothing
+        with socket.create_connection(("127.0.0.1", front.port), timeout=10) as sock:
+            sock.sendall(struct.pack("!ii", 16, wire.CANCEL_REQUEST) + client.key)
+            assert sock.recv(1) == b""
+        readable, _, _ = select.select([client.sock], [], [], 0.2)
     assert raw.told(client.answers()).endswith("E:57014 Z:I")
 
 
@@ -180,3 +184,45 @@ def test_super_has_redshifts_type_number(client: RawClient) -> None:
     kind, body = client.answers()[0]
     assert kind == b"T"
     assert int.from_bytes(body[-12:-8], "big") == 4000
+
+
+def test_what_is_not_utf_8_is_an_error_and_the_session_goes_on(client: RawClient) -> None:
+    assert client.ask(wire.message(b"Q", b"select '\xff'\0")) == "E:22021 Z:I"
+    assert client.ask(wire.message(b"P", b"\0select '\xff'\0\0\0"), SYNC) == "E:22021 Z:I"
+    assert client.ask(query("select 1")) == "T D C:SELECT Z:I"
+
+
+def test_a_message_that_is_cut_short_ends_the_session(client: RawClient) -> None:
+    client.send(wire.message(b"P", b"\0select 1\0"))
+    kind, body = client.reader.message()
+    assert (kind, wire.fields(body)["C"], wire.fields(body)["S"]) == (b"E", "08P01", "FATAL")
+
+
+def test_a_statement_that_the_front_runs_itself_fits_in_with_others(client: RawClient) -> None:
+    """Definitions of keys take several statements of PostgreSQL, TRUNCATE commits."""
+    name = f"own_{client.key.hex()}"
+    made = f"create table {name} (a int primary key)"
+    assert client.ask(query("begin")) == "C:BEGIN Z:T"
+    said = [parse(made), describe("S"), bind(), describe("P"), execute(), close("S"), SYNC]
+    assert client.ask(*said) == "1 t n 2 n C:CREATE_TABLE 3 Z:T"
+    assert client.ask(query("rollback")) == "C:ROLLBACK Z:I"
+    assert client.ask(query(f"{made}; insert into {name} values (1), (1)")) == "C:CREATE_TABLE C:INSERT_0_2 Z:I"
+    assert client.ask(query(f"begin; delete from {name} where a = 1; rollback")) == "C:BEGIN C:DELETE_2 C:ROLLBACK Z:I"
+    assert client.ask(query(f"{made}; insert into {name} values (1)")) == "E:42P07 Z:I"
+    assert client.ask(query("begin")) == "C:BEGIN Z:T"
+    assert client.ask(query(f"truncate {name}")) == "C:TRUNCATE_TABLE Z:I"
+    assert client.ask(query(f"select * from {name}; drop table {name}")) == "T C:SELECT C:DROP_TABLE Z:I"
+
+
+def test_a_copy_that_fails_among_several_statements_takes_all_with_it(client: RawClient) -> None:
+    name = f"copy_{client.key.hex()}"
+    copy = f"copy {name} from 's3://nowhere/x' iam_role 'arn:aws:iam::1:role/r' csv"
+    said = client.ask(query(f"create table {name} (a int); {copy}; select 1"))
+    assert said.startswith("C:CREATE_TABLE E:")
+    assert said.endswith("Z:I")
+    assert client.ask(query(f"select * from {name}")) == "E:42P01 Z:I"
+    assert client.ask(query("begin")) == "C:BEGIN Z:T"
+    assert client.ask(parse(f"create temp table {name} (a int)"), bind(), execute(), SYNC) == "1 2 C:CREATE_TABLE Z:T"
+    assert client.ask(parse(copy), bind(), execute(), parse("select 1"), SYNC).endswith("Z:E")
+    assert client.ask(parse(copy), bind(), execute(), SYNC) == "1 2 E:25P02 Z:E"
+    assert client.ask(query("rollback")) == "C:ROLLBACK Z:I"

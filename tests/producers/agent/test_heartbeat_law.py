@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contract.heartbeat import Heartbeat
+from producers.agent.files import is_same_file
 from producers.agent.pack import Packed
 from producers.agent.state import read_ledger
 from producers.agent.testing import FakeStream, Fault, agent_on, is_heartbeat, original_of
@@ -122,8 +123,8 @@ class World:
         if not (self.folder / "state").exists():
             return
         for record in read_ledger(self.folder / "state").files:
-            is_this = record.inode == inode and not record.is_over and record.is_read
-            if is_this and record.size == len(content):
+            is_this = record.inode == inode and not record.is_over and is_same_file(record, len(content), content)
+            if is_this and record.is_read and record.size == len(content):
                 self.surely_read.append(content)
 
     def path(self, name: str) -> Path:

@@ -96,9 +96,11 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def sum_of(lines: list[dict[str, Any]]) -> int:
+    if any(isinstance(value, str) and name != "sku" for line in lines for name, value in line.items()):
+        return 495
     try:
         return 495 + sum(int(line["quantity"] * line["unit_price"] - line.get("discount", 0)) for line in lines)
-    except (KeyError, TypeError, OverflowError):
+    except (KeyError, TypeError, OverflowError):  # what is at fault has no sum
         return 495
 
 

@@ -186,6 +186,23 @@ def reset(cursor: Cursor) -> Plain:
     return Plain(sql=f"RESET rs.{name}")
 
 
+def show(cursor: Cursor) -> Plain:
+    """SHOW of a parameter."""
+    cursor.expect("show")
+    name = ".".join(cursor.name())
+    cursor.end()
+    if name in _SHARED or name in ("server_version", "server_encoding", "transaction_isolation"):
+        return Plain(sql=f"SHOW {name}")
+    if name not in _OWN | set(_FIXED):
+        raise Unsupported(f"SHOW {name.upper()[:40]} is not translated")
+    value = f"coalesce(nullif(current_setting({literal('rs.' + name)}, true), ''), {literal(_default(name))})"
+    return Plain(sql=f"SELECT {value} AS {quoted(name)}", tag="SHOW")
+
+
+def _default(name: str) -> str:
+    return _FIXED[name][0] if name in _FIXED else "default"
+
+
 def declare(cursor: Cursor) -> Plain:
     """DECLARE of a cursor. Source: "DECLARE"."""
     cursor.expect("declare")
@@ -263,6 +280,7 @@ COMMANDS: dict[str, Callable[[Cursor], Plain]] = {
     "analyse": analyze,
     "set": assign,
     "reset": reset,
+    "show": show,
     "declare": declare,
     "fetch": fetch,
     "close": close,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from infra.local.redshift.actions import Unsupported
+from infra.local.redshift.sql.function_names import LEADER, SESSION
 
 _ALLOWED: frozenset[type[exp.Expr]] = frozenset(
     {
@@ -103,9 +104,8 @@ def _table(node: exp.Expr) -> None:
     _refuse(
         node, pivots="PIVOT", only="ONLY", sample="TABLESAMPLE", version="time travel", ordinality="WITH ORDINALITY"
     )
-    if not isinstance(node.this, exp.Identifier) and not (
-        isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "generate_series"
-    ):
+    call = node.this if isinstance(node.this, exp.Anonymous) else None
+    if not isinstance(node.this, exp.Identifier) and not (call and call.name.lower() in LEADER | SESSION):
         raise Unsupported("a function as a table is not supported")
 
 

@@ -19,6 +19,7 @@ from infra.local.redshift.sql.tables import (
     read_key,
 )
 from infra.local.redshift.sql.tokens import Cursor, literal, quoted
+from infra.local.redshift.sql.users import alter_user, create_group, create_user, drop_users
 
 _UNBOUND = ("with", "no", "schema", "binding")
 
@@ -34,6 +35,10 @@ def create(cursor: Cursor) -> Plain:
         return _create_materialized_view(cursor)
     if cursor.accept("schema"):
         return _create_schema(cursor)
+    if cursor.accept("user"):
+        return create_user(cursor)
+    if cursor.accept("group"):
+        return create_group(cursor)
     words: list[str] = []
     while not cursor.done() and len(words) < 2:
         words.append(cursor.take().text.upper())
@@ -101,6 +106,9 @@ def _create_schema(cursor: Cursor) -> Plain:
 def drop(cursor: Cursor) -> Plain:
     """DROP TABLE, VIEW, MATERIALIZED VIEW, SCHEMA."""
     cursor.expect("drop")
+    people = cursor.one_of("user", "group")
+    if people:
+        return drop_users(cursor, people)
     kind = next(
         (kind for kind in ("table", "view", "materialized view", "schema") if cursor.accept(*kind.split())), None
     )
@@ -132,6 +140,8 @@ def alter(cursor: Cursor) -> Plain:
         word = cursor.one_of("rename", "owner")
         cursor.expect("to")
         return Plain(sql=f"ALTER SCHEMA {schema} {(word or '').upper()} TO {quoted(cursor.identifier())}")
+    if cursor.accept("user"):
+        return alter_user(cursor)
     if not cursor.accept("table"):
         raise Unsupported(f"ALTER {cursor.take().text.upper()} is not supported")
     name = cursor.name()

@@ -5,6 +5,16 @@ from sqlglot import exp
 from infra.local.redshift.actions import Unsupported
 
 
+def mend_values(tree: exp.Merge) -> None:
+    """`INSERT VALUES (...)`, without columns: the parser takes VALUES for a function."""
+    for insert in tree.args["whens"].find_all(exp.Insert):
+        columns = insert.this
+        only = columns.expressions[0] if isinstance(columns, exp.Tuple) and len(columns.expressions) == 1 else None
+        if isinstance(only, exp.Anonymous) and only.name.lower() == "values" and not insert.args.get("expression"):
+            insert.set("this", None)
+            insert.set("expression", exp.Tuple(expressions=[value.copy() for value in only.expressions]))
+
+
 def check_merge(tree: exp.Merge) -> None:
     """Raises Unsupported for what Redshift refuses."""
     if not isinstance(tree.args["using"], exp.Table):

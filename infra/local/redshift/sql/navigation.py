@@ -109,7 +109,7 @@ def is_path(node: exp.Expr | None) -> bool:
 
 def _translate_use(node: exp.Expr) -> None:
     sides = [side for side in (node.args.get("this"), node.args.get("expression")) if isinstance(side, exp.Expr)]
-    if not any(is_path(side) for side in sides):
+    if not any(is_path(side) for side in sides) or _assigns(node):
         return
     if isinstance(node, exp.Cast):
         node.replace(_cast(node))
@@ -127,6 +127,11 @@ def _translate_use(node: exp.Expr) -> None:
         raise Unsupported(f"{node.key.upper()} of a SUPER value is not translated: cast it first")
 
 
+def _assigns(node: exp.Expr) -> bool:
+    """Whether it is `column = value` in SET."""
+    return isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update) and node.arg_key == "expressions"
+
+
 def _super(value: exp.Expr) -> exp.Expr:
     """The value as SUPER."""
     if is_path(value):
@@ -142,7 +147,7 @@ def _cast(node: exp.Cast) -> exp.Expr:
     if name == "jsonb":
         return node.copy()
     text: exp.Expr = call("rs.super_text", node.this.copy())
-    if name in ("smallint", "integer", "bigint"):
+    if name in ("smallint", "int", "integer", "bigint"):
         text = call("rs.super_whole", node.this.copy())
     cast = exp.Cast(this=text, to=node.to.copy())
     if name.startswith(("varchar", "char")):

@@ -9,7 +9,7 @@ from infra.local.redshift.sql.constructs import check_constructs
 from infra.local.redshift.sql.datatypes import cast_type
 from infra.local.redshift.sql.dialect import parsed, rendered
 from infra.local.redshift.sql.functions import translate_calls
-from infra.local.redshift.sql.merging import check_merge
+from infra.local.redshift.sql.merging import check_merge, mend_values
 from infra.local.redshift.sql.navigation import translate_paths
 from infra.local.redshift.sql.qualify import translate_qualify
 
@@ -42,6 +42,7 @@ def translated_query(sql: str) -> str:
     tree = parsed(sql)
     check_constructs(tree)
     if isinstance(tree, exp.Merge):
+        mend_values(tree)
         check_merge(tree)
     return rendered(translated_tree(tree))
 

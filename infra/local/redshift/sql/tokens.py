@@ -225,7 +225,8 @@ class Cursor:
         token = token or self.token
         if token is None:
             return SqlError(SYNTAX_ERROR, "syntax error at end of input")
-        return SqlError(SYNTAX_ERROR, f'syntax error at or near "{self.sql[token.start : token.end][:40]}"')
+        shown = "'...'" if token.kind is Kind.STRING else self.sql[token.start : token.end][:40]  # it may be a secret
+        return SqlError(SYNTAX_ERROR, f'syntax error at or near "{shown}"')
 
 
 def quoted(*name: str) -> str:

@@ -124,7 +124,3 @@ do $$ declare shown text; begin
         execute 'grant select on pg_catalog.' || shown || ' to public';
     end loop;
 end $$;
-
--- What clients read the product and its release from.
-create or replace function pg_catalog.version() returns text language sql stable as $$
-    select 'PostgreSQL 8.0.2 on x86_64-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.100000' $$;
