@@ -9,7 +9,7 @@ PY := .venv/bin/python
 BOARD := dashboards/board
 GROUPS := producers consumers dashboards local loadtests dev ministack
 
-.PHONY: help demo test unit soak up down lint lock setup clean
+.PHONY: help demo test unit soak up down wheel lint lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -32,6 +32,11 @@ up: setup ## Start the local parts in the background
 
 down: setup ## Stop them
 	$(PY) -m infra.local down
+
+wheel: setup ## The emit SDK as a package of its own, in dist/
+	rm -rf dist/.emit && mkdir -p dist && cp -r producers/emit dist/.emit
+	$(UV) build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist dist/.emit
+	rm -rf dist/.emit
 
 lint: setup ## Format, types, layers
 	.venv/bin/ruff check .

@@ -43,6 +43,7 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
         stream=settings.streams.transactions,
         application=settings.cold.application,
         settings=settings.cold_fleet,
+        section="cold_fleet",
     )
     author = Author(
         application=settings.cold.application,

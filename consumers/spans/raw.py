@@ -54,23 +54,21 @@ class RawWriter:
         together = b"".join([record.data for record in records])
         if together.isascii() and b"\n" not in together and b"\r" not in together:
             lines = [
-                _line(record, b"", is_read=False)
+                _line(record)
                 if is_refused
                 else b'{"seq":"%d","sub":%d,"at":%b,"record":%b}\n'
                 % (*record.position, _encode(record.arrived_at), record.data)
                 for record, is_refused in zip(records, refused, strict=True)
             ]
         else:
-            lines = [
-                _line(record, b"", is_read=not is_refused) for record, is_refused in zip(records, refused, strict=True)
-            ]
+            lines = [_line(*each) for each in zip(records, refused, strict=True)]
         self._write(lines)
         return len(together)
 
     def add_letter(self, record: Record, letter: LetterRow) -> None:
         """Append a refused record with its reasons."""
         why = b'"reasons":%b,"detail":%b,' % (_encode(letter.reasons), _encode(letter.detail))
-        self._write([_line(record, why, is_read=False)])
+        self._write([_line(record, why=why)])
 
     def finish(self) -> bytes:
         """The object. Nothing can be added afterwards."""
@@ -108,10 +106,10 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
 _line_decoder = Decoder(_Line)
 
 
-def _line(record: Record, why: bytes, *, is_read: bool) -> bytes:
+def _line(record: Record, is_refused: bool = True, why: bytes = b"") -> bytes:
     sequence, sub_sequence = record.position
     data, at = record.data, _encode(record.arrived_at)
-    if _is_one_line(data) and (is_read or _is_json(data)):
+    if _is_one_line(data) and (not is_refused or _is_json(data)):
         return b'{"seq":"%d","sub":%d,"at":%b,%b"record":%b}\n' % (sequence, sub_sequence, at, why, data)
     return b'{"seq":"%d","sub":%d,"at":%b,%b"record_b64":%b}\n' % (sequence, sub_sequence, at, why, _encode(data))
 

@@ -72,3 +72,14 @@ def test_the_longest_wait_is_seen_however_many_short_ones_there_are() -> None:
 
 def test_too_few_waits_have_no_percentiles() -> None:
     assert percentiles([1.0]) == {}
+
+
+def test_each_store_of_history_has_waits_of_its_own(probes: Probes, clock: ManualClock) -> None:
+    clock.advance(2.0)
+    probes.arrived("lake", ["a"])
+    clock.advance(1.0)
+    probes.arrived("lake", ["b"])
+    probes.arrived("warehouse", ["b"])
+    assert probes.arrived_s("lake") == [2.0, 2.5]
+    assert probes.arrived_s("warehouse") == [2.5]
+    assert (probes.missing_in("lake"), probes.missing_in("warehouse")) == ([], ["a"])

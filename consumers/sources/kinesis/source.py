@@ -53,10 +53,13 @@ class KinesisSource:
         settings: KinesisSourceSettings,
         clock: Clock,
         rng: random.Random,
+        section: str = "fleet",
     ) -> None:
+        """`section` is where an operator finds `settings`."""
         worker_id = f"{settings.worker or socket.gethostname()}-{secrets.token_hex(4)}"
         self._stream = stream
         self._settings = settings
+        self._section = section
         self._clock = clock
         self._rng = rng
         self._worker = Worker(worker_id=worker_id, stream=stream, table=table, settings=settings, clock=clock, rng=rng)
@@ -100,8 +103,7 @@ class KinesisSource:
             trouble=self._scanning,
             patience_s=self._settings.start_patience_s,
             advice="start the service (a local one: `make up`), or change [aws] kinesis_endpoint (Kinesis) or endpoint"
-            " (DynamoDB);"
-            " [fleet] start_patience_s waits longer",
+            f" (DynamoDB); [{self._section}] start_patience_s waits longer",
             clock=self._clock,
             rng=self._rng,
         )
@@ -161,10 +163,11 @@ class KinesisSource:
         except Trimmed as gap:
             self._give_up(shard_id)
             log.error(
-                '%s/%s is not read, records may be lost: %s; set [fleet] after_trim = "read_on" to accept the gap',
+                '%s/%s is not read, records may be lost: %s; set [%s] after_trim = "read_on" to accept the gap',
                 self._stream.name,
                 shard_id,
                 gap,
+                self._section,
             )
         except ConfigError as error:
             self._fatal = error
@@ -198,7 +201,9 @@ class KinesisSource:
             self._cooling[shard_id] = self._clock.monotonic() + self._settings.cool_down_s
 
 
-def kinesis_source(*, aws: Aws, stream: str, application: str, settings: KinesisSourceSettings) -> KinesisSource:
+def kinesis_source(
+    *, aws: Aws, stream: str, application: str, settings: KinesisSourceSettings, section: str = "fleet"
+) -> KinesisSource:
     """The source of `application` (the lease table's name) on the real services. Raises nothing: see `run`."""
     # A write that hangs must not hold up the renewal of the other leases for long.
     dynamodb = client("dynamodb", aws, connections=_CONNECTIONS, read_timeout_s=settings.failover_s / 3)
@@ -210,4 +215,5 @@ def kinesis_source(*, aws: Aws, stream: str, application: str, settings: Kinesis
         settings=settings,
         clock=SystemClock(),
         rng=random.Random(),
+        section=section,
     )

@@ -362,8 +362,18 @@ $$ select item, name from jsonb_each(case when jsonb_typeof(value) = 'object' th
     as listed(name, item) $$;
 create or replace function rs.super_text(value jsonb) returns text language sql immutable as
 $$ select value #>> '{}' $$;
-create or replace function rs.super_whole(value jsonb) returns text language sql immutable as
-$$ select case when pg_input_is_valid(value #>> '{}', 'numeric') then round((value #>> '{}')::numeric)::text end $$;
+-- Of a value that the type does not take: NULL. In plpgsql, where no cast is tried ahead of its condition.
+create or replace function rs.super_valid(value text, type text) returns text language plpgsql immutable as
+$$ begin
+    return case when pg_input_is_valid(value, type) then value end;
+end $$;
+create or replace function rs.super_whole(value jsonb) returns text language plpgsql immutable as
+$$ begin
+    if pg_input_is_valid(value #>> '{}', 'numeric') then
+        return pg_catalog.round((value #>> '{}')::numeric);
+    end if;
+    return null;
+end $$;
 create or replace function rs.same(one jsonb, other jsonb) returns boolean language sql immutable as $$ select one = other $$;
 create or replace function rs.compared(one jsonb, other jsonb) returns integer language sql immutable as
 $$ select case

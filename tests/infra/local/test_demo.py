@@ -82,7 +82,8 @@ def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_de
     found = stack.run("demo", "--shoppers", "1", "--seconds", "1")
 
     assert found.returncode == 1, found
-    assert re.search(r"opensearch: \S*/shop\S*\.ndjson .*: \d+ lines emitted, \d+ found", found.stdout), found.stdout
+    assert re.search(r"opensearch: .*\.ndjson \(.*\) offsets 0\.\.\d+: \d+ lines emitted, \d+ found", found.stdout)
+    assert re.search(r"offset \d+\.\.\d+ \w+: missing; held by raw, lake, warehouse", found.stdout), found.stdout
     assert figures(found.stdout)["missing"] == {0, 1}
     assert stack.processes() == []
 

@@ -149,11 +149,9 @@ def _cast(node: exp.Cast) -> exp.Expr:
     text: exp.Expr = call("rs.super_text", node.this.copy())
     if name in ("smallint", "int", "integer", "bigint"):
         text = call("rs.super_whole", node.this.copy())
-    cast = exp.Cast(this=text, to=node.to.copy())
-    if name.startswith(("varchar", "char")):
-        return cast
-    valid = call("pg_input_is_valid", text.copy(), exp.Literal.string(name))
-    return exp.Case(ifs=[exp.If(this=valid, true=cast)])
+    if not name.startswith(("varchar", "char")):
+        text = call("rs.super_valid", text, exp.Literal.string(name))
+    return exp.Cast(this=text, to=node.to.copy())
 
 
 def _in(node: exp.In) -> exp.Expr:
