@@ -2,13 +2,18 @@
 
 import random
 from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from consumers.cold import Buckets, ColdPath, Limits
+from consumers.delivery import Batch
 from consumers.objects.testing import Fault, MemoryObjects
 from consumers.spans.budget import Budget
 from consumers.spans.span import Author
 from consumers.spans.testing import Chained
-from consumers.stages.testing import ARRIVED_AT, SHARD, judge
+from consumers.stages.testing import ARRIVED_AT, SHARD, batch, encoded, heartbeat, judge, order
 from consumers.tally import Tally
 from runtime.effects import Effect, no_effect
 from runtime.testing import ManualClock
@@ -61,3 +66,25 @@ class ColdBench:
     def fail(self, fault: Fault | None) -> None:
         """From now on every request meets it; None: none does."""
         self.lake.trouble = self.restricted.trouble = lambda operation, key: fault
+
+
+def orders(first: int, count: int, **changes: Any) -> Batch:
+    """Records numbered from `first`; their events are e-FIRST and so on."""
+    numbers = range(first, first + count)
+    return batch([encoded(order(event_id=f"e-{n}", **changes), offset=n) for n in numbers], first=first)
+
+
+def mixed(first: int) -> Batch:
+    """An order, a letter and a heartbeat."""
+    contents = [encoded(order(event_id=f"e-{first}"), offset=first), b"no json", msgspec.json.encode(heartbeat())]
+    return batch(contents, first=first)
+
+
+def limited(**changes: Any) -> ColdBench:
+    """Buckets whose spans have other limits."""
+    return ColdBench(limits=replace(LIMITS, **changes))
+
+
+def ids(bench: ColdBench) -> list[str]:
+    """Of the orders in the chain, in its order."""
+    return [row["event_id"] for row in bench.chained.rows("orders")]

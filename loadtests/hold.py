@@ -5,7 +5,9 @@ warm up: a fresh stack has shards to take, an index to create and Java to compil
 """
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 import psutil
@@ -40,7 +42,7 @@ _LOOK_S = 0.1
 class Process:
     """What one process of the stack used. OpenSearch's share includes the looks for probes, 30 a second."""
 
-    name: str
+    name: str  # with its children
     cpu_percent: float  # of one core, while orders were written
     pss_mib: float  # proportional share of resident memory, at the end of that
 
@@ -67,8 +69,18 @@ class Held:
         return self.account.settled and not self.unseen
 
 
-def hold(stack: Supervisor, settings: LocalSettings, *, rate: float, seconds: float, warm_s: float = WARM_S) -> Held:
+def hold(
+    stack: Supervisor,
+    settings: LocalSettings,
+    *,
+    rate: float,
+    seconds: float,
+    warm_s: float = WARM_S,
+    history: Mapping[str, str] = MappingProxyType({}),
+) -> Held:
     """Start everything, hold `rate` orders a second for `seconds`, drain, and say what was seen after `warm_s`.
+
+    `history`: environment of cold and keeper, which otherwise go at their own pace.
 
     The stack's home must be a new one. Raises ConfigError for what the operator has to change, click.Abort when
     `stack.stop` is set before the first order; set later it ends the run, and the account tells what is missing.
@@ -76,8 +88,8 @@ def hold(stack: Supervisor, settings: LocalSettings, *, rate: float, seconds: fl
     endpoints = bring_up(stack, settings)
     board = pipeline.board(stack.home, port=stack.ports_for([pipeline.BOARD])[pipeline.BOARD])
     agent, live = pipeline.agent(stack.home), pipeline.live(stack.home)
-    history = [pipeline.cold(stack.home, environ={}), pipeline.keeper(stack.home, environ={})]  # at their own pace
-    stack.start([agent, live, *history, board])
+    cold, keeper = pipeline.cold(stack.home, history), pipeline.keeper(stack.home, history)
+    stack.start([agent, live, cold, keeper, board])
     clock, client = SystemClock(), OpenSearch([endpoints.opensearch.url], timeout=endpoints.opensearch.timeout_s)
     shop = Shop(endpoints.spool, products_from_ndjson(stack.home.catalogue.read_bytes()), clock)
     probes, before = Probes(clock), _cpu_s(stack)
@@ -144,8 +156,17 @@ def _cpu_s(stack: Supervisor) -> dict[psutil.Process, float]:
 
 
 def _cpu_s_of(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    """With its children, those that have ended too: PostgreSQL has one for each connection."""
+    times = [member.cpu_times() for member in _family(process)]
+    return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
+
+
+def _pss_of(process: psutil.Process) -> int:
+    return sum(member.memory_full_info().pss for member in _family(process))
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
 
 
 def _used(stack: Supervisor, before: dict[psutil.Process, float], seconds: float) -> list[Process]:
@@ -154,7 +175,7 @@ def _used(stack: Supervisor, before: dict[psutil.Process, float], seconds: float
         Process(
             name=name,
             cpu_percent=100 * (_cpu_s_of(process) - before.get(process, 0.0)) / seconds,
-            pss_mib=process.memory_full_info().pss / (1 << 20),
+            pss_mib=_pss_of(process) / (1 << 20),
         )
         for name, process in _processes(stack).items()
     ]

@@ -73,7 +73,7 @@ class _Places:
         """
         low = self._next(START)
         if low is None or not self._is_old(low, since):
-            return START, low or START
+            return START, START
         beyond = self._next(taken)
         # The manifest at `low` is old; those at `high` and after it, if any, are not.
         high = taken if beyond is None or not self._is_old(beyond, since) else _NO_PLACE

@@ -9,12 +9,12 @@ import msgspec
 from rich.console import Console
 from rich.live import Live as Redrawn
 
+from consumers.account.explain import Window
 from consumers.account.process import account_of_parts, parts_of
 from consumers.account.render import progress_of, show_account
 from consumers.account.report import Account, exit_code
 from consumers.account.settings import AccountSettings
 from consumers.account.settled import settled_account
-from consumers.account.taking import Window
 from consumers.account.verdict import as_json
 from runtime.clock import Clock, SystemClock
 from runtime.command import stop_on_signals, with_settings

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
 
 import msgspec
 
@@ -29,11 +31,19 @@ _MOST_PARTS = 20  # of a file are looked at line by line
 _TOGETHER = 1_000  # manifests whose objects are looked for at once: most of a shard's day
 _READERS = 8
 _HISTORY = ("lake", "warehouse")  # stores that are filled from the lake's objects
-# Lines may have been acknowledged a little before the heartbeat that a window begins with.
-_EARLIER = dt.timedelta(hours=1)
+# Lines may have been acknowledged a little before the heartbeat that a window begins with, or come twice after it.
+_MARGIN = dt.timedelta(hours=1)
 _ORIGINALS_KEPT = dt.timedelta(days=30)  # the restricted bucket's lifecycle
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Heartbeats with since <= arrival < until are accounted for. Aware UTC; `until` None: all there are."""
+
+    since: dt.datetime
+    until: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +88,19 @@ class Explainer:
         self._absent: dict[str, Missing] = {}
 
     def gaps(
-        self, cases: Mapping[str, Case], since: dt.datetime, histories: Iterable[HistoryStore], trouble: Collection[str]
+        self, cases: Mapping[str, Case], window: Window, histories: Iterable[HistoryStore], trouble: Collection[str]
     ) -> list[Gap]:
         """What is missing from the buckets, and the lines of the `cases`, by file id.
 
-        `since`: of the manifests to look at. `histories` say what they have taken, unless they are in `trouble`.
+        Manifests are looked at whose records arrived in the `window`, or an hour before or after it. `histories` say what
+        they have taken, unless they are in `trouble`.
         """
         chosen = dict(sorted(cases.items())[:MOST_FILES])
         originals: Originals | None = Originals(self._history.restricted, chosen)
         gaps: list[Gap] = []
         try:
             taken = [history.taken() for history in histories if history.name not in trouble]
-            gaps += self._walk(originals, since - _EARLIER, taken)
+            gaps += self._walk(originals, window, taken)
         except (Outage, ConfigError) as error:
             originals = None
             self._note(f"the buckets: {error}")
@@ -109,8 +120,9 @@ class Explainer:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="manifests") as pool:
             for shard_id in sorted(shards):
                 ends = [each.get((application, shard_id), START) for each in taken]
+                since = window.since - _MARGIN
                 links = links_since(lake, application, shard_id, since, pool, max(ends, default=START))
-                for chunk in chunks(links, _TOGETHER):
+                for chunk in chunks(takewhile(partial(_is_in, window), links), _TOGETHER):
                     for link in chunk:
                         if originals is not None:
                             originals.note(link)
@@ -195,6 +207,11 @@ class Explainer:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _is_in(window: Window, link: Link) -> bool:
+    manifest = link.manifest
+    return manifest is None or window.until is None or manifest.first_arrived_at < window.until + _MARGIN
 
 
 def _apart(parts: Iterable[Stretch]) -> list[Stretch]:

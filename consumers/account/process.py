@@ -3,7 +3,7 @@
 import logging
 import random
 
-from consumers.account.explain import Explainer, History
+from consumers.account.explain import Explainer, History, Window
 from consumers.account.peek import RECORDS_PER_LOOK, StreamPeek
 from consumers.account.progress import HistoryProgress, LeaseProgress
 from consumers.account.report import Account
@@ -11,7 +11,7 @@ from consumers.account.settings import Accounting, AccountSettings
 from consumers.account.stores.lake import LakeRows, lake
 from consumers.account.stores.opensearch import OpenSearchStore
 from consumers.account.stores.warehouse import warehouse
-from consumers.account.taking import Looker, Parts, Window
+from consumers.account.taking import Looker, Parts
 from consumers.account.verdict import account_of, cases_of
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
@@ -67,5 +67,5 @@ def account_of_parts(parts: Parts, window: Window, settings: Accounting, *, thor
     if not thorough:
         return account_of(look, [], [], settings)
     explainer = Explainer(parts.stores, parts.tables, parts.history, look.taken_at)
-    gaps = explainer.gaps(cases_of(look), window.since, parts.histories, look.trouble)
+    gaps = explainer.gaps(cases_of(look), window, parts.histories, look.trouble)
     return account_of(look, gaps, explainer.notes, settings)

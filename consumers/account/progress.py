@@ -21,6 +21,7 @@ from consumers.sources.kinesis.stream import ShardInfo
 from consumers.sources.kinesis.table import LeaseTable
 from runtime.aws_errors import code_of, one_line
 from runtime.errors import ConfigError
+from runtime.outage import Outage
 
 _LAST_SUB_SEQUENCE = 2**63 - 1  # a manifest ends at a record's end: all that was packed into it is taken
 
@@ -47,6 +48,8 @@ class LeaseProgress:
         """A shard whose descendant has a lease is finished, though its own may have been tidied away."""
         try:
             positions = {lease.shard_id: lease.checkpoint for lease in self._leases.read_all()}
+        except Outage as outage:
+            raise Outage(f"live's leases: {outage}") from outage
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":  # the application never ran
                 return {}

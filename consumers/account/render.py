@@ -27,7 +27,8 @@ _STYLES = {Verdict.BALANCES: "bold green", Verdict.DOES_NOT_BALANCE: "bold red",
 def show_account(account: Account, console: Console) -> None:
     """A column a store, a line a figure; then what is wrong, and the verdict last."""
     stores = [store for store in account.stores if store.trouble is None]
-    console.print(_table(account, stores))
+    if stores:
+        console.print(_table(account, stores))
     for store in account.stores:
         if store.trouble is not None:
             _say(console, f"  {store.name}: not looked at: {store.trouble}")
@@ -82,7 +83,7 @@ def _summary(account: Account) -> str:
 
 
 def _table(account: Account, stores: Sequence[StoreAccount]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=bool(stores))
+    table = Table(box=None, pad_edge=False)
     table.add_column()
     for store in stores:
         table.add_column(store.name, justify="right")

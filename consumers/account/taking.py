@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from consumers.account import balance
 from consumers.account.emitted import Beat, Heartbeats, Stretch, Tally, common, furthest, stretches_between
-from consumers.account.explain import EPOCH, History
+from consumers.account.explain import EPOCH, History, Window
 from consumers.account.found import Found, FoundFile, look, look_within
 from consumers.account.progress import Frontier, Peek, Progress, frontiers
 from consumers.account.stores.store import Foreign, Store
@@ -24,14 +24,6 @@ _LOOK_BACK = dt.timedelta(days=7)
 _TICK = dt.timedelta(microseconds=1)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Heartbeats with since <= arrival < until are accounted for. Aware UTC; `until` None: all there are."""
-
-    since: dt.datetime
-    until: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +67,6 @@ class Look:
     heard_until: dt.datetime | None = None  # the same, those that repeat the one before too
     stores: dict[str, StoreLook] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)  # by store: why it could not be looked at
-    notes: list[str] = field(default_factory=list)
 
 
 class Looker:

@@ -44,14 +44,13 @@ def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], setting
     stores += [StoreAccount(name=name, trouble=why) for name, why in look.trouble.items()]
     stores.sort(key=lambda store: store.name)
     gaps = [*located, *_open_gaps(open_files), *_unnamed(look, settings), *_behind(stores, look, settings)]
-    said = [*look.notes, *notes]
+    said = [*notes, *_foreign_notes(stores)]
     has_all = _has_all(look) and not open_files and not any(store.in_flight for store in stores)
     disagreement = balance.disagreements({name: each.revenue for name, each in look.stores.items()})
     if disagreement and not any(gap.kind is GapKind.LINES for gap in gaps):
         gaps += [_revenue_gap(currency, each) for currency, each in disagreement.items()]
     is_incomplete = bool(look.trouble) or bool(notes)
     verdict = Verdict.DOES_NOT_BALANCE if gaps else Verdict.INCOMPLETE if is_incomplete else Verdict.BALANCES
-    said += _foreign_notes(stores)
     if len(open_files) > MOST_NAMED:
         said.append(f"{len(open_files)} files are open, {MOST_NAMED} are named")
     return Account(

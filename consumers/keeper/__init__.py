@@ -1,0 +1,1 @@
+"""What must happen once: one process under one lease, its duties beside each other."""

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 import pytest
@@ -128,7 +128,7 @@ class MemoryHistoryBench:
         keys = [file.key for file in files if file.table == ORDERS.name]
         return Counter(row for key in keys for row in self._table(key)["event_id"].to_pylist())
 
-    def _table(self, key: str) -> Mapping[str, object] | object:
+    def _table(self, key: str) -> Any:
         return pq.read_table(io.BytesIO(self.memory.stored[key]))
 
     def _fault(self, of: Manifest) -> str:

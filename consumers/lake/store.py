@@ -1,28 +1,20 @@
 """The lake as a store of history. Each table remembers by itself what it has taken, and so is mended by itself."""
 
-import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.manifest import DataFile as IcebergFile
 from pyiceberg.table import Table as IcebergTable
 
-from consumers.keeper.store import Outrun, Place
+from consumers.keeper.store import Place
 from consumers.lake.catalogue import LakeCatalogue, naming_trouble
 from consumers.lake.files import data_files
 from consumers.lake.memory import as_properties, memory_of, not_yet_taken
-from consumers.lake.restore import find_again
-from consumers.lake.tables import added_columns, iceberg_schema, partition_of, properties_of
+from consumers.lake.prepare import prepare
 from consumers.manifests import Manifest
 from contract.tables import SPANNED, Table
 from runtime.errors import ConfigError
-from runtime.outage import Outage
 from runtime.settings import Lake
-
-_log = logging.getLogger(__name__)
-
-_TRIES = 5  # of a change to a table that somebody else changes too
 
 
 class LakeStore:
@@ -42,11 +34,7 @@ class LakeStore:
 
     def prepare(self) -> None:
         """Create what is absent, add what this release adds. Safe beside a running keeper, and another `prepare`."""
-        with naming_trouble():
-            with suppress(NamespaceAlreadyExistsError):
-                self._catalogue.create_namespace(self._database)
-            for table in SPANNED:
-                self._prepare(table)
+        prepare(self._catalogue, SPANNED, self._database, self._bucket)
 
     def taken(self) -> Mapping[Place, int]:
         memories = [memory_of(self._load(table).properties) for table in SPANNED]
@@ -54,7 +42,7 @@ class LakeStore:
         return {place: min(memory[place] for memory in memories) for place in everywhere}
 
     def take(self, manifests: Sequence[Manifest]) -> None:
-        """Every object is looked at before the first table changes."""
+        """Every object is looked at before the first table changes. After Outrun some tables may be ahead of others."""
         loads = [_Load(table, self._load(table), manifests) for table in SPANNED]
         for load in loads:
             load.look(self._bucket)
@@ -78,52 +66,6 @@ class LakeStore:
 
     def _load(self, table: Table) -> IcebergTable:
         return self.table(table.name)
-
-    def _prepare(self, table: Table) -> None:
-        schema = iceberg_schema(table)
-        try:
-            self._catalogue.create_table(
-                (self._database, table.name),
-                schema=schema,
-                location=self._location(table),
-                partition_spec=partition_of(table, schema),
-                properties={
-                    **properties_of(table),
-                    "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
-                },
-            )
-            _log.info("created %s.%s", self._database, table.name)
-        except TableAlreadyExistsError:
-            find_again(self._catalogue, (self._database, table.name), self._location(table))
-            self._bring_up_to_date(table)
-
-    def _location(self, table: Table) -> str:
-        return f"s3://{self._bucket}/lake/{self._database}/{table.name}"
-
-    def _bring_up_to_date(self, table: Table) -> None:
-        for _ in range(_TRIES):
-            stored = self._load(table)
-            added = added_columns(table, stored.schema())
-            changed = {
-                key: value
-                for key, value in properties_of(table).items()
-                if key != "format-version" and stored.properties.get(key) != value
-            }
-            if not added and not changed:
-                return
-            try:
-                with stored.transaction() as transaction:
-                    if changed:
-                        transaction.set_properties(changed)
-                    if added:
-                        with transaction.update_schema() as update:
-                            for column, kind in added:
-                                update.add_column(column, kind)
-            except Outrun:
-                continue
-            _log.info("%s.%s: added %s", self._database, table.name, [column for column, _ in added] or "settings")
-            return
-        raise Outage(f"Glue: {table.name} is changed by others all the time")
 
 
 class _Load:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from infra.local.home import Home
+from infra.local.pipeline import HURRIED
 from infra.local.stack import PARTS
 from infra.local.supervisor import Supervisor
 from infra.local.testing import fast
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.integration
 def test_every_order_is_written_on_time_found_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = fast(tmp_path)
     with Supervisor(Home.of(settings.local), Console(stderr=True)) as stack:
-        held = hold(stack, settings, rate=40, seconds=4, warm_s=1)
+        held = hold(stack, settings, rate=40, seconds=4, warm_s=1, history=HURRIED)
 
     assert held.is_whole
     assert [store.orders for store in held.account.stores] == [160] * 3

@@ -27,6 +27,10 @@ class BackendGone(Exception):
     """The connection to PostgreSQL broke: the session ends."""
 
 
+class SessionEnded(BackendGone):
+    """PostgreSQL ended the session, and the client has been told why."""
+
+
 class ClientGone(Exception):
     """The client went away: its transaction is rolled back and the session ends."""
 

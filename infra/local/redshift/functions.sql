@@ -4,9 +4,10 @@ set check_function_bodies = off; -- they call one another
 create schema if not exists rs;
 
 -- Lengths of character types count bytes. Source: "Character types", Storage and ranges; Significance of trailing blanks.
-create or replace function rs.too_long(type text, longest integer) returns text language plpgsql immutable as
+-- An error is raised by a function of the value, so that nothing raises it ahead of its condition.
+create or replace function rs.too_long(value text, type text, longest integer) returns text language plpgsql immutable as
 $$ begin raise exception using errcode = '22001', message = format('value too long for type %s(%s)', type, longest); end $$;
-create or replace function rs.not_single_byte() returns text language plpgsql immutable as
+create or replace function rs.not_single_byte(value text) returns text language plpgsql immutable as
 $$ begin raise exception using errcode = '22021', message = 'CHAR string contains invalid ASCII character'; end $$;
 create or replace function rs.cut(value text, longest integer) returns text language plpgsql immutable strict as
 $$ declare kept text := left(value, longest);
@@ -17,18 +18,18 @@ begin
     return kept;
 end $$;
 create or replace function rs.fit_varchar(value varchar, typmod integer, explicit boolean) returns varchar
-language sql immutable strict as
+language sql immutable as
 $$ select case
-    when typmod < 4 or octet_length(value) <= typmod - 4 then value
+    when value is null or typmod < 4 or octet_length(value) <= typmod - 4 then value
     when explicit or octet_length(rtrim(value, ' ')) <= typmod - 4 then rs.cut(value, typmod - 4)::varchar
-    else rs.too_long('character varying', typmod - 4)::varchar end $$;
+    else rs.too_long(value, 'character varying', typmod - 4)::varchar end $$;
 create or replace function rs.fit_char(value bpchar, typmod integer, explicit boolean) returns bpchar
-language sql immutable strict as
+language sql immutable as
 $$ select case
-    when typmod < 4 or explicit then pg_catalog.bpchar(value, typmod, true)
-    when octet_length(value::text) <> length(value::text) then rs.not_single_byte()::bpchar
+    when value is null or typmod < 4 or explicit then pg_catalog.bpchar(value, typmod, true)
+    when octet_length(value::text) <> length(value::text) then rs.not_single_byte(value::text)::bpchar
     when octet_length(rtrim(value::text, ' ')) <= typmod - 4 then pg_catalog.bpchar(value, typmod, true)
-    else rs.too_long('character', typmod - 4)::bpchar end $$;
+    else rs.too_long(value::text, 'character', typmod - 4)::bpchar end $$;
 update pg_cast set castfunc = 'rs.fit_varchar(varchar, integer, boolean)'::regprocedure
     where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
 update pg_cast set castfunc = 'rs.fit_char(bpchar, integer, boolean)'::regprocedure

@@ -5,7 +5,7 @@ from collections import deque
 
 from infra.local.redshift import replies
 from infra.local.redshift.backend import Backend, backend_error
-from infra.local.redshift.errors import BackendGone, ClientGone
+from infra.local.redshift.errors import ClientGone, SessionEnded
 from infra.local.redshift.wire import message
 
 _FULL = 1 << 16
@@ -86,7 +86,7 @@ def _pass_one(backend: Backend, client: Client, tags: "deque[str | None]") -> by
         client.put(replies.error(failure, severity="FATAL" if failure.fatal else "ERROR"))
         if failure.fatal:
             client.flush()
-            raise BackendGone(failure.message)
+            raise SessionEnded(failure.message)
     elif kind == b"S":
         client.put(replies.parameter(body))
     elif kind == b"G":

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from infra.local.redshift import replies, serving
 from infra.local.redshift.backend import Upstream
-from infra.local.redshift.errors import BackendGone, ClientGone, SqlError
+from infra.local.redshift.errors import BackendGone, ClientGone, SessionEnded, SqlError
 from infra.local.redshift.login import log_in
 from infra.local.redshift.relay import Client
 from infra.local.redshift.session import Session
@@ -76,7 +76,7 @@ class Front:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._session(sock)
-        except (ClientGone, Closed, OSError):
+        except (ClientGone, SessionEnded, Closed, OSError):
             pass
         except (ProtocolViolation, struct.error) as error:
             _refuse(sock, SqlError("08P01", f"protocol violation: {error}"))

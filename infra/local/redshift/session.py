@@ -9,7 +9,7 @@ from typing import TypeVar
 from infra.local.redshift import relay, replies, shows
 from infra.local.redshift.actions import Plain
 from infra.local.redshift.backend import FAILED, IDLE, Backend
-from infra.local.redshift.errors import BackendError, BackendGone, ClientGone, SqlError
+from infra.local.redshift.errors import BackendError, BackendGone, ClientGone, SessionEnded, SqlError
 from infra.local.redshift.relay import Client
 from infra.local.redshift.serving import Served, Server
 from infra.local.redshift.splitting import split
@@ -193,11 +193,11 @@ class Session:
         self._skipping = True
 
     def _end_if_fatal(self, error: SqlError) -> None:
-        """When PostgreSQL has ended the session, tell the client so and raise BackendGone."""
+        """When PostgreSQL has ended the session, tell the client so and raise SessionEnded."""
         if isinstance(error, BackendError) and error.fatal:
             self._client.put(replies.error(error, severity="FATAL"))
             self._client.flush()
-            raise BackendGone(error.message)
+            raise SessionEnded(error.message)
 
     def _abort(self) -> None:
         self._backend.send(_BROKEN + _FLUSH)

@@ -46,7 +46,7 @@ ANSWERS: Sequence[tuple[str, str, list[Any]]] = (
     ("LEN function", "select octet_length('français'), len('français')", [9, 8]),
     ("LEN function", "select len('cat'), len('cat   ')", [3, 6]),
     ("CHARINDEX function", "select charindex('fish', 'dogfish'), charindex('dog', 'fish')", [4, 0]),
-    ("UPPER function, LOWER function", "select upper('straße é'), lower('ÉCOLE')", ["STRASSE É", "école"]),
+    ("UPPER function, LOWER function", "select upper('tür é'), lower('ÉCOLE')", ["TÜR É", "école"]),
     ("CONCAT function: NULL", "select concat('a', null), 'a' || 'b'", [None, "ab"]),
     ("NVL and COALESCE functions", "select nvl(null, 12, null), nvl2(null, 1, 2), nvl2(1, 1, 2)", [12, 2, 1]),
     ("DECODE expression", "select decode(null, null, 0, 1), decode(2, 1, 'one', 2, 'two')", [0, "two"]),

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import pytest
 
+from consumers.account.explain import Window
 from consumers.account.process import account_of_parts, parts_of
 from consumers.account.report import Account, Gap, GapKind, Verdict
 from consumers.account.settings import Accounting, AccountSettings
-from consumers.account.taking import Window
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Batch, Shard
 from consumers.lake.catalogue import LakeCatalogue

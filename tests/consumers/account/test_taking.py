@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 
 from consumers.account.emitted import Tally
-from consumers.account.explain import Explainer, History
+from consumers.account.explain import Explainer, History, Window
 from consumers.account.render import progress_of, show_account, verdict_of
 from consumers.account.report import Account, Gap, GapKind, Line, Verdict, exit_code
 from consumers.account.settings import Accounting
 from consumers.account.settled import settled_account
-from consumers.account.taking import Look, Looker, Parts, Window
+from consumers.account.taking import Look, Looker, Parts
 from consumers.account.testing.memory import (
     NOON,
     MemoryStore,
@@ -94,7 +94,7 @@ class World:
     def account(self) -> Account:
         look = self.look()
         explainer = Explainer(self.parts.stores, self.parts.tables, self.parts.history, look.taken_at)
-        gaps = explainer.gaps(cases_of(look), self.window.since, [], look.trouble)
+        gaps = explainer.gaps(cases_of(look), self.window, [], look.trouble)
         return account_of(look, gaps, explainer.notes, self.settings)
 
 

@@ -4,6 +4,9 @@ import base64
 import dataclasses
 import json
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -112,6 +115,27 @@ def until(holds: Callable[[], bool], within_s: float = 30.0) -> bool:
     return False
 
 
+@pytest.fixture
+def start(shop: _Shop, tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+    """Starts the command; what still runs at the end is killed."""
+    running: list[subprocess.Popen[str]] = []
+    file = tmp_path / "settings.toml"
+    tables = dataclasses.asdict(shop.settings).items()
+    file.write_text(
+        "\n".join(f"[{name}]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in of.items()) for name, of in tables)
+    )
+
+    def begin() -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "consumers", "cold", "--settings", str(file)]
+        running.append(subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
 def run_until(shop: _Shop, found: tuple[int, int, int]) -> None:
     stop = threading.Event()
     cold = threading.Thread(target=run_cold, args=(shop.settings, stop))
@@ -133,6 +157,28 @@ def test_every_record_is_in_the_lake_and_a_successor_goes_on(shop: _Shop) -> Non
         chain.check()
     ids = [row["event_id"] for chain in shop.chains for row in chain.rows("orders")]
     assert sorted(ids) == sorted(f"e-{n}" for n in range(200) if n % 10)
+
+
+@pytest.mark.integration
+def test_after_a_kill_the_next_process_goes_on_at_the_end_of_the_chain(
+    shop: _Shop, start: Callable[[], "subprocess.Popen[str]"]
+) -> None:
+    shop.emit(0, 100)
+    killed = start()
+    assert until(lambda: shop.found()[0] > 0), shop.found()
+    shop.emit(100, 400)
+    killed.kill()
+    killed.communicate()
+    stopped = start()
+    assert until(lambda: shop.found() == (450, 50, 2)), shop.found()
+    stopped.send_signal(signal.SIGTERM)
+    _, log = stopped.communicate(timeout=20)
+    assert stopped.returncode == 0, log
+    assert "arrival to manifest" in log
+    for chain in shop.chains:
+        chain.check()
+    ids = [row["event_id"] for chain in shop.chains for row in chain.rows("orders")]
+    assert sorted(ids) == sorted(f"e-{n}" for n in range(500) if n % 10)
 
 
 @pytest.mark.integration

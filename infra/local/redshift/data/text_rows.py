@@ -48,7 +48,7 @@ class TextRows:
 
     def _row(self, record: Record, source: Object) -> str | None:
         """The row, or None when it is faulty."""
-        place = 0
+        place = -1  # of the row as a whole
         try:
             if record.broken:
                 raise FieldError(1202, record.broken)
@@ -74,19 +74,17 @@ class TextRows:
         return [*fields, *("" if column.type == "character varying" else None for column in rest)]
 
     def _set_aside(self, error: FieldError, record: Record, place: int, source: Object) -> None:
-        column = self._columns[place]
-        whole = record.broken or place >= len(record.fields)
-        value = "" if whole else record.fields[place] or ""
+        column = self._columns[place] if place >= 0 else None
+        value = (record.fields[place] or "") if 0 <= place < len(record.fields) else ""
         self.errors.append(
             LoadError(
                 file_name=source.url,
                 reason=error.reason,
                 code=error.code,
                 line_number=record.line,
-                column_name="" if whole else column.name,
-                column_type="" if whole else column.shown_type,
-                column_length="" if whole else column.shown_length,
-                position=0,
+                column_name=column.name if column else "",
+                column_type=column.shown_type if column else "",
+                column_length=column.shown_length if column else "",
                 raw_line=_shown(record.raw),
                 raw_field_value=_shown(value),
             )
