@@ -92,8 +92,8 @@ class Explainer:
     ) -> list[Gap]:
         """What is missing from the buckets, and the lines of the `cases`, by file id.
 
-        Manifests are looked at whose records arrived in the `window`, or an hour before or after it. `histories` say what
-        they have taken, unless they are in `trouble`.
+        Manifests are looked at whose records arrived in the `window`, or an hour before or after it. `histories` say
+        what they have taken, unless they are in `trouble`.
         """
         chosen = dict(sorted(cases.items())[:MOST_FILES])
         originals: Originals | None = Originals(self._history.restricted, chosen)
@@ -111,7 +111,7 @@ class Explainer:
             gaps += _gaps_of(file_id, case, lines)
         return gaps
 
-    def _walk(self, originals: Originals | None, since: dt.datetime, taken: Sequence[Mapping[Place, int]]) -> list[Gap]:
+    def _walk(self, originals: Originals | None, window: Window, taken: Sequence[Mapping[Place, int]]) -> list[Gap]:
         """Along every chain: notes where originals are. Returns the objects that should be there and are not."""
         lake, application = self._history.lake, self._history.application
         shards = set(shards_of(lake, application))

@@ -25,7 +25,7 @@ class Filled(Protocol):
 class StoreConformance:
     """What every store promises. A test class inherits this and brings a fixture `filled`, and `prefix`, of its ids."""
 
-    def test_rows_aregrouped_by_kind_file_and_label(self, filled: Filled, prefix: str) -> None:
+    def test_rows_are_grouped_by_kind_file_and_label(self, filled: Filled, prefix: str) -> None:
         rows = lines_of(f"{prefix}-a", *(b"%d" % 10**n for n in range(9)))
         rows[1] = replace(rows[1], label="EUR", revenue=-5)
         rows[3:5] = [refused(rows[3]), refused(rows[4], "unknown_sku")]

@@ -87,16 +87,15 @@ def parquet_has_to_fit(subject: Subject) -> None:
     """Count of columns, types, lengths in bytes, NOT NULL: the first error fails the command, nothing is loaded."""
     cursor = subject.cursor()
     table = subject.table("a bigint not null, b varchar(4)")
-    for number, (columns, sqlstate, told) in enumerate(
-        (
-            ({"a": [1]}, "XX000", "Unmatched number of columns"),
-            ({"a": [1], "b": ["x"], "c": [1]}, "XX000", "Unmatched number of columns"),
-            ({"a": pa.array([1], pa.int32()), "b": ["x"]}, "XX000", "incompatible Parquet schema"),
-            ({"a": ["1"], "b": ["x"]}, "XX000", "incompatible Parquet schema"),
-            ({"a": [1, 2], "b": ["x", "äöü"]}, "XX000", "longer than the length defined in the table"),
-            ({"a": [1, None], "b": ["x", "y"]}, "23502", "NULL value into column a"),
-        )
-    ):
+    unfit: list[tuple[dict[str, Any], str, str]] = [
+        ({"a": [1]}, "XX000", "Unmatched number of columns"),
+        ({"a": [1], "b": ["x"], "c": [1]}, "XX000", "Unmatched number of columns"),
+        ({"a": pa.array([1], pa.int32()), "b": ["x"]}, "XX000", "incompatible Parquet schema"),
+        ({"a": ["1"], "b": ["x"]}, "XX000", "incompatible Parquet schema"),
+        ({"a": [1, 2], "b": ["x", "äöü"]}, "XX000", "longer than the length defined in the table"),
+        ({"a": [1, None], "b": ["x", "y"]}, "23502", "NULL value into column a"),
+    ]
+    for number, (columns, sqlstate, told) in enumerate(unfit):
         source = _put(subject, f"{table}/{number}/1.parquet", _parquet(columns))
         failure = refused(sqlstate, cursor, f"copy {table} from {source} parquet")
         assert told in failure["M"] + failure.get("D", ""), failure

@@ -38,7 +38,6 @@ from consumers.tally import Tally
 from consumers.warehouse.connection import connect as to_warehouse
 from consumers.warehouse.store import WarehouseStore
 from infra.local.endpoints import Endpoints
-from infra.local.testing import local_stack
 from runtime.aws import client
 from runtime.clock import SystemClock
 from runtime.settings import Streams
@@ -120,7 +119,10 @@ class World:
             cold=Cold(application=COLD),
             account=Accounting(quiet_s=0.001),
         )
-        self.clock, self.started = SystemClock(), dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+        self.clock = SystemClock()
+        # Rows of other tests, whose times are made up, lie outside.
+        since = self.clock.now() - dt.timedelta(minutes=1)
+        self.window = Window(since=since, until=since + dt.timedelta(hours=1))
         self.kinesis = client("kinesis", stack.aws, attempts=5)
         self.kinesis.create_stream(StreamName=STREAM, ShardCount=1)
         self.kinesis.get_waiter("stream_exists").wait(StreamName=STREAM, WaiterConfig={"Delay": 1})
@@ -191,7 +193,7 @@ class World:
 
     def account(self, *, thorough: bool = True) -> Account:
         parts = parts_of(self.settings, self.clock, random.Random(7), _Never())
-        return account_of_parts(parts, Window(since=self.started), self.settings.account, thorough=thorough)
+        return account_of_parts(parts, self.window, self.settings.account, thorough=thorough)
 
 
 class _Never:
@@ -204,9 +206,8 @@ class _Never:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with local_stack(tmp_path_factory.mktemp("losses")) as stack:
-        yield World(stack)
+def world(stack: Endpoints) -> World:
+    return World(stack)
 
 
 FILES = {
@@ -395,7 +396,7 @@ def test_a_store_that_is_away_does_not_hide_the_others(world: World, healthy: Ac
         world.settings, opensearch=replace(world.settings.opensearch, url="http://127.0.0.1:9", timeout_s=1.0)
     )
     parts = parts_of(settings, world.clock, random.Random(7), _Never())
-    account = account_of_parts(parts, Window(since=world.started), settings.account, thorough=False)
+    account = account_of_parts(parts, world.window, settings.account, thorough=False)
     trouble = {store.name: store.trouble for store in account.stores}
     assert trouble["lake"] is None
     assert trouble["warehouse"] is None

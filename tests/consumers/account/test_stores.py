@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from consumers.account.stores.sql import Row, SqlStore, Tables
@@ -53,11 +54,11 @@ class _InDuckDb:
         self.store = SqlStore("duckdb", self._query, tables, keeps_repeats=True)
 
     def put(self, rows: Sequence[Stored]) -> None:
-        for row in rows:
-            columns = columns_of(row_of(row))
-            marks = ", ".join("?" for _ in columns)
-            names = ", ".join(columns)
-            self.database.execute(f"INSERT INTO {TABLE_OF[row.kind]} ({names}) VALUES ({marks})", [*columns.values()])
+        for table in set(TABLE_OF.values()):
+            of_table = [columns_of(row_of(row)) for row in rows if TABLE_OF[row.kind] == table]
+            if of_table:
+                found = pa.Table.from_pylist(of_table)  # noqa: F841 DuckDB reads it by its name
+                self.database.execute(f"INSERT INTO {table} BY NAME SELECT * FROM found")
 
     def _query(self, name: str, text: str, parameters: Sequence[Any], since: object) -> Iterator[Row]:
         found = self.database.execute(text, list(parameters))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consumers.account.emitted import Stretch, Tally
+from consumers.account.stores.store import Kind
 from consumers.account.stores.warehouse import warehouse
 from consumers.account.testing.memory import NOON, Stored, beat_of, lines_of
 from consumers.account.testing.rows import TABLE_OF, columns_of, heartbeat_of, row_of
@@ -21,10 +22,17 @@ from runtime.settings import Warehouse
 pytestmark = pytest.mark.integration
 
 
-def insert(session: Session, table: str, row: Any) -> None:
-    columns = columns_of(row)
-    marks = ", ".join("?" for _ in columns)
-    session.execute("put", f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", list(columns.values()))
+def insert(session: Session, table: str, rows: Sequence[Any]) -> None:
+    """Rows of one shape, in few statements."""
+    by_names: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for columns in map(columns_of, rows):
+        by_names.setdefault(tuple(columns), []).append(columns)
+    for names, alike in by_names.items():
+        one = f"({', '.join('?' for _ in names)})"
+        for start in range(0, len(alike), 500):
+            some = alike[start : start + 500]
+            text = f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join(one for _ in some)}"
+            session.execute("put", text, [value for columns in some for value in columns.values()])
 
 
 class _Filled:
@@ -34,8 +42,8 @@ class _Filled:
 
     def put(self, rows: Sequence[Stored]) -> None:
         with self.corner(self.stack.warehouse) as session:
-            for row in rows:
-                insert(session, TABLE_OF[row.kind], row_of(row))
+            for kind in Kind:
+                insert(session, TABLE_OF[kind], [row_of(row) for row in rows if row.kind is kind])
             session.commit()
 
 
@@ -54,8 +62,8 @@ def test_the_furthest_heartbeats_before_a_time(filled: _Filled) -> None:
     beats = [beat_of(rows[: n + 1], final=n == 2, arrived_at=NOON + n * minute) for n in range(3)]
     other = beat_of(lines_of("g", b"x"), arrived_at=NOON)
     with filled.corner(filled.stack.warehouse) as session:
-        for row in [*map(heartbeat_of, [*beats, other]), heartbeat_of(beats[2]._replace(file_id="h"), kind="access")]:
-            insert(session, "account", row)
+        access = heartbeat_of(beats[2]._replace(file_id="h"), kind="access")
+        insert(session, "account", [*map(heartbeat_of, [*beats, other]), access])
         session.commit()
 
     store = filled.store

@@ -240,3 +240,10 @@ def test_a_catalogue_that_lost_a_table_fills_it_again(lake: OwnLake) -> None:
     store.take(spans)
     assert lake.rows("SELECT COUNT(*) AS n FROM lines")[0]["n"] == 6
     assert set(lake.orders().values()) == {1}
+
+
+def test_preparing_again_writes_nothing(lake: OwnLake) -> None:
+    lake.store()
+    before = list(lake.objects.keys("lake/"))
+    lake.store()
+    assert list(lake.objects.keys("lake/")) == before
