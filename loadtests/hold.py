@@ -30,11 +30,13 @@ from loadtests.history import LAKE, WAREHOUSE, in_history
 from loadtests.probes import Probes, percentiles, searched
 from loadtests.steady import Shop, paced
 from runtime.clock import Clock, SystemClock
+from runtime.errors import ConfigError
 
 PROBES_A_SECOND = 10
 WARM_S = 10.0
 LONGEST_S = 3000.0  # the board shows an hour, and what has left it cannot be seen there
 _LAST_S = 90.0  # for the last probes
+_SETTLED_S = 180.0  # for the last orders in all stores: a minute when all is well
 _LOOK_S = 0.1
 
 
@@ -97,7 +99,7 @@ def hold(
         written, took_s = _sell(stack, shop, probes, clock, rate, seconds, warm_s)
         processes = _used(stack, before, took_s)
         _await_all(stack, probes)
-    account = _account(stack, within_s=settings.local.drain_s)
+    account = _account(stack, within_s=_SETTLED_S)
     shown_s = probes.shown_s
     return Held(
         rate=rate,
@@ -140,8 +142,10 @@ def _account(stack: Supervisor, *, within_s: float) -> Account:
     """Once all is accounted for, or the time is over."""
     send_the_rest(stack, stop=stack.stop)
     command = pipeline.account(stack.home, "--json", "--wait", f"{within_s:g}")
-    told = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=False).stdout
-    return msgspec.json.decode(told, type=Account)
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=False)
+    if not done.stdout:
+        raise ConfigError(f"the account could not be taken (exit code {done.returncode})")
+    return msgspec.json.decode(done.stdout, type=Account)
 
 
 def _processes(stack: Supervisor) -> dict[str, psutil.Process]:

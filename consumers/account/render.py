@@ -108,13 +108,13 @@ def _figures(stores: Sequence[StoreAccount]) -> Iterator[tuple[str, list[str], s
     yield "missing", [str(store.missing) for store in stores], ""
     for currency in sorted({currency for store in stores for currency in store.revenue}):
         amounts = [display(store.revenue.get(currency, 0), currency) for store in stores]
-        yield f"revenue {currency}", amounts, "of the lines that all stores hold"
+        yield f"revenue {currency}", amounts, "of lines that all hold"
     foreign = [store.foreign for store in stores]
-    yield "  foreign orders", [str(rows.orders) if rows else "" for rows in foreign], "no agent sent them; not counted"
+    yield "  foreign orders", [str(rows.orders) if rows else "" for rows in foreign], "no agent sent them"
     yield (
         "  foreign letters",
         [str(rows.letters) if rows else "" for rows in foreign],
-        "no agent sent them; not counted",
+        "no agent sent them",
     )
 
 

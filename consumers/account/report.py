@@ -21,15 +21,15 @@ class Verdict(StrEnum):
 
 
 class GapKind(StrEnum):
-    """What may be wrong."""
+    """What may be wrong, in the order in which it is told."""
 
     LINES = "lines"  # a closed stretch is not held exactly by a store
     SKIPPED = "skipped"  # the agent passed over bytes of a file: lines that never left the source
-    OPEN = "open"  # a file whose agent fell silent before it was done
-    UNNAMED = "unnamed"  # rows of a file that no heartbeat names
-    BEHIND = "behind"  # lines are in flight for too long
-    REVENUE = "revenue"  # stores disagree though each holds what was emitted
     OBJECT = "object"  # an object is absent from its bucket
+    UNNAMED = "unnamed"  # rows of a file that no heartbeat names
+    REVENUE = "revenue"  # stores disagree though each holds what was emitted
+    OPEN = "open"  # a file whose agent fell silent before it was done
+    BEHIND = "behind"  # lines are in flight for too long
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,25 +14,27 @@ from consumers.account.settings import Accounting
 from consumers.account.stores.store import Kind
 from consumers.account.taking import Look, StoreLook
 
+_ORDER = {kind: number for number, kind in enumerate(GapKind)}
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)  # nobody can tell how long an agent has been silent
-MOST_NAMED = 100  # files in one list of the account; the rest is counted in a note
 
 
 def cases_of(look: Look) -> dict[str, Case]:
     """The files whose lines are to be looked at one by one, in order of file id."""
+    wrong: dict[str, list[balance.Difference]] = {
+        file_id: [] for file_id, stretch in look.emitted.items() if stretch.skipped
+    }
+    for each in look.stores.values():
+        for difference in each.differences:
+            wrong.setdefault(difference.stretch.file_id, []).append(difference)
     cases: dict[str, Case] = {}
-    wrong = {difference.stretch.file_id for each in look.stores.values() for difference in each.differences}
-    skipped = {file_id for file_id, stretch in look.emitted.items() if stretch.skipped}
-    for file_id in sorted(wrong | skipped):
+    for file_id, differences in sorted(wrong.items()):
         closed = {name: each.closed[file_id] for name, each in look.stores.items() if file_id in each.closed}
         if closed:
             cases[file_id] = Case(
                 path=look.newest[file_id].path,
                 closed=closed,
                 rows_since=EPOCH if any(file_id in each.old for each in look.stores.values()) else look.rows_since,
-                differences=[
-                    d for each in look.stores.values() for d in each.differences if d.stretch.file_id == file_id
-                ],
+                differences=differences,
             )
     return cases
 
@@ -51,8 +53,6 @@ def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], setting
         gaps += [_revenue_gap(currency, each) for currency, each in disagreement.items()]
     is_incomplete = bool(look.trouble) or bool(notes)
     verdict = Verdict.DOES_NOT_BALANCE if gaps else Verdict.INCOMPLETE if is_incomplete else Verdict.BALANCES
-    if len(open_files) > MOST_NAMED:
-        said.append(f"{len(open_files)} files are open, {MOST_NAMED} are named")
     return Account(
         taken_at=look.taken_at,
         since=look.window.since,
@@ -63,8 +63,8 @@ def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], setting
         emitted=total(look.emitted.values()),
         skipped_bytes=sum(stretch.skipped for stretch in look.emitted.values()),
         stores=stores,
-        open=open_files[:MOST_NAMED],
-        gaps=gaps,
+        open=open_files,
+        gaps=sorted(gaps, key=lambda gap: _ORDER[gap.kind]),
         notes=said,
     )
 

@@ -56,18 +56,21 @@ def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
 
 
 def _batch(table: Table, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:
-    schema = schema_of(table)
+    schema, paths = schema_of(table), _paths(table, kind)
+    fields = {name: list(map(attrgetter(name), rows)) for name in dict.fromkeys(name for name, _ in paths)}
     columns = [
-        pa.array(_values(rows, *path), field.type) for path, field in zip(_paths(table, kind), schema, strict=True)
+        pa.array(_values(fields[name], inner), column.type) for (name, inner), column in zip(paths, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _values(rows: Sequence[msgspec.Struct], name: str, inner: str) -> list[Any]:
-    values = list(map(attrgetter(name), rows))
+def _values(field: list[Any], inner: str) -> list[Any]:
+    """A column: the field itself, or what is `inner` to it."""
+    if inner and None in field:
+        return [None if each is None else getattr(each, inner) for each in field]
     if inner:
-        return [None if each is None else getattr(each, inner) for each in values]
-    return [",".join(each) for each in values] if isinstance(values[0], list) else values
+        return list(map(attrgetter(inner), field))
+    return [",".join(each) for each in field] if isinstance(field[0], list) else field
 
 
 @cache

@@ -48,8 +48,9 @@ class Judge:
         if isinstance(event, Event):
             if faults := faults_of(event.order, self._skus):
                 return Judged(_letter(faults, event, shard, record), event.stamp)
-            row = order_row(event, _id_of(event, shard, record), record.arrived_at, self._shop)
-            return Judged(row, event.stamp)
+            own, stamp = event.order.event_id, event.stamp
+            event_id = event_id_of(own, stamp, None, record.data, shard.shard_id, record.position)
+            return Judged(order_row(event, event_id, record.arrived_at, self._shop), stamp)
         if isinstance(event, Heartbeat):
             return Judged(heartbeat_row(event, record.arrived_at), event.sp)
         return Judged(_letter([event.fault], event, shard, record), event.stamp)

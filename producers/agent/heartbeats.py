@@ -68,7 +68,7 @@ class Heartbeats:
         if self._clock.monotonic() < self._look_at_s:
             return
         pause_s = self._look_every_s
-        for request in itertools.islice(_requests(self._due()), 1):
+        for request in itertools.islice(self._requests(self._due()), 1):
             if self._offer(request):
                 self._attempt = 0
             else:
@@ -82,7 +82,7 @@ class Heartbeats:
         Raises ConfigError.
         """
         moved = (record for record in self._state.records() if record.has_moved)
-        for request in _requests(self._messages((record, record.is_over) for record in moved)):
+        for request in self._requests(self._messages((record, record.is_over) for record in moved)):
             if not self._sender.is_well:
                 return
             self._offer(request)
@@ -98,7 +98,7 @@ class Heartbeats:
             for record, is_finished in records
             if record.standing(is_finished=is_finished) != record.said
         )
-        requests = _requests(self._messages(new))
+        requests = self._requests(self._messages(new))
         return all(self._note(request, self._sender.send(_lines(request), stop)) for request in requests)
 
     def _due(self) -> Iterator[_Message]:
@@ -144,6 +144,17 @@ class Heartbeats:
         key = partition_key(record.file_id)
         return Packed(record.file_id, said.offset, said.offset, 0, key, _encode(heartbeat))
 
+    def _requests(self, messages: Iterable[_Message]) -> Iterator[list[_Message]]:
+        room, request = Batch(self._sender.limits), list[_Message]()
+        for message in messages:
+            if not room.take(message.packed):
+                yield request
+                room, request = Batch(self._sender.limits), []
+                room.take(message.packed)
+            request.append(message)
+        if request:
+            yield request
+
     def _offer(self, request: list[_Message]) -> bool:
         return self._note(request, self._sender.offer(_lines(request)))
 
@@ -153,18 +164,6 @@ class Heartbeats:
                 self._state.said(packed.file_id, said)
                 self._since_s[packed.file_id] = self._clock.monotonic()
         return all(acknowledged)
-
-
-def _requests(messages: Iterable[_Message]) -> Iterator[list[_Message]]:
-    limits, request = Batch(), list[_Message]()
-    for message in messages:
-        if not limits.take(message.packed):
-            yield request
-            limits, request = Batch(), []
-            limits.take(message.packed)
-        request.append(message)
-    if request:
-        yield request
 
 
 def _lines(request: list[_Message]) -> list[Packed]:

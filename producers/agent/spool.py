@@ -20,7 +20,7 @@ from producers.agent.files import (
     new_file_id,
 )
 from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack, pack_oversize, stamped
-from producers.agent.put import MAX_BYTES, MAX_ENTRIES
+from producers.agent.put import Limits
 from producers.agent.state import State
 from producers.agent.tail import Line, LongLine, Tail, tally
 from producers.agent.watch import Watch
@@ -49,17 +49,18 @@ class Host:
 
 
 class Batch:
-    """At most one request's worth of lines, from any number of files; each file's lines are in order, without a gap."""
+    """What a stream takes at once, from any number of files; each file's lines are in order, without a gap."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.lines: list[Packed] = []
         self.is_full = False  # more may be waiting
+        self._limits = limits
         self._bytes = 0
 
     def take(self, line: Packed) -> bool:
         """Whether there was room for it."""
         size = len(line.data) + len(line.key)
-        self.is_full = len(self.lines) == MAX_ENTRIES or self._bytes + size > MAX_BYTES
+        self.is_full = len(self.lines) == self._limits.lines or self._bytes + size > self._limits.bytes
         if not self.is_full:
             self.lines.append(line)
             self._bytes += size
@@ -84,6 +85,7 @@ class Spool:
         *,
         kind: Literal["order", "access"],
         host: Host,
+        limits: Limits,
         clock: Clock,
         token: Callable[[], str],
     ) -> None:
@@ -93,6 +95,7 @@ class Spool:
         self._state = state
         self._kind = kind
         self._host = host
+        self._limits = limits
         self._clock = clock
         self._token = token
         self._tails: dict[FileKey, Tail] = {}
@@ -113,7 +116,7 @@ class Spool:
         found, is_all = self._watch.look(thorough=self._has_backlog)
         if is_all:
             self._forget_all_but(found)
-        batch = Batch()
+        batch = Batch(self._limits)
         for file in self._with_news(found):
             try:
                 self._take_from(file, batch)

@@ -103,13 +103,14 @@ def accepted_rows(file: Path, mapping: Mapping, account: Expected) -> pl.DataFra
     names = mapping.columns
     unit = 10 ** exponent(mapping.currency)
     invoice, quantity = pl.col(names.invoice), pl.col(names.quantity).cast(pl.Int64)
+    country = pl.col(names.country) if names.country else pl.lit(None, pl.String)
     return (
         pl.read_parquet(file)
         .filter(~invoice.is_in(list(account.refused)))
         .select(
             invoice.alias("invoice"),
             pl.col(names.time).min().over(names.invoice).dt.date().alias("day"),
-            pl.col(names.country).replace_strict(mapping.regions, default=None).alias("region"),
+            country.replace_strict(mapping.regions, default=None).alias("region"),
             pl.col(names.sku).alias("sku"),
             quantity.alias("units"),
             (quantity * (pl.col(names.unit_price) * unit).round().cast(pl.Int64)).alias("amount"),

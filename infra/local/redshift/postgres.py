@@ -122,7 +122,9 @@ class Postgres:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         self._user.own(new)
-        options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER]
+        # Text sorts by its bytes; upper and lower case are Unicode's.
+        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        options = ["--auth=trust", "--encoding=UTF8", *locale, "--username", SUPERUSER]
         try:
             self._run([str(programs / "initdb"), *options], new)
             new.rename(self._pgdata)

@@ -47,6 +47,11 @@ ANSWERS: Sequence[tuple[str, str, list[Any]]] = (
     ("LEN function", "select len('cat'), len('cat   ')", [3, 6]),
     ("CHARINDEX function", "select charindex('fish', 'dogfish'), charindex('dog', 'fish')", [4, 0]),
     ("UPPER function, LOWER function", "select upper('tür é'), lower('ÉCOLE')", ["TÜR É", "école"]),
+    (
+        "LIKE: ILIKE",
+        "select 'É' ilike 'é', 'É' like 'é', 'a_b' like 'a\\\\_b', 'axb' like 'a\\\\_b'",
+        [True, False, True, False],
+    ),
     ("CONCAT function: NULL", "select concat('a', null), 'a' || 'b'", [None, "ab"]),
     ("NVL and COALESCE functions", "select nvl(null, 12, null), nvl2(null, 1, 2), nvl2(1, 1, 2)", [12, 2, 1]),
     ("DECODE expression", "select decode(null, null, 0, 1), decode(2, 1, 'one', 2, 'two')", [0, "two"]),
@@ -74,6 +79,7 @@ ANSWERS: Sequence[tuple[str, str, list[Any]]] = (
     ),
     ("Names and identifiers: folded", 'select 1 as "MiXed"', [1]),
     ("String literals: backslash", "select 'a\\tb', len('\\\\')", ["a\tb", 1]),
+    ("String literals: backslash", "select 'a\\\\', 'x;y', 'it\\'s'", ["a\\", "x;y", "it's"]),
     ("SET operators: MINUS", "select 1 minus select 2", [1]),
 )
 

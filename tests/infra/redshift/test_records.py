@@ -13,7 +13,7 @@ from infra.local.redshift.errors import SqlError
 
 pytestmark = pytest.mark.unit
 
-FIELDS = st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r")), min_size=2, max_size=2))
+FIELDS = st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2))
 
 
 def read(
@@ -28,17 +28,16 @@ def read(
 @given(FIELDS)
 def test_what_a_csv_writer_wrote_is_read(rows: list[list[str]]) -> None:
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    csv.writer(out).writerows(rows)
     found = read(out.getvalue().encode(), text=Text(csv=True, delimiter=","))
     assert [list(record.fields) for record in found] == rows
 
 
 @given(FIELDS)
 def test_what_was_escaped_is_read(rows: list[list[str]]) -> None:
-    escapes = str.maketrans({character: "\\" + character for character in "\\|\n"})
+    escapes = str.maketrans({character: "\\" + character for character in "\\|\n\r"})
     data = "".join("|".join(field.translate(escapes) for field in row) + "\n" for row in rows)
     found = read(data.encode(), text=Text(escape=True))
-    # Without quotes "\N" written as an escaped text reads as N escaped: only a field of exactly that differs.
     assert [list(record.fields) for record in found] == rows
 
 

@@ -100,7 +100,7 @@ def _text_records(lines: io.TextIOBase, text: Text) -> Iterator[Record]:
         pending += line
         if len(pending) > LONGEST_ROW:
             raise SqlError("XX000", f"the row that ends in line {number} is longer than {LONGEST_ROW} bytes")
-        body = pending.rstrip("\r\n")
+        body = _body(pending, text)
         if text.escape and _ends_escaped(body) and pending != body:
             continue
         pending = ""
@@ -108,6 +108,13 @@ def _text_records(lines: io.TextIOBase, text: Text) -> Iterator[Record]:
             continue
         fields = body.split(text.delimiter) if plain else _fields(body, text)
         yield Record(line=number, fields=fields, raw=body)
+
+
+def _body(line: str, text: Text) -> str:
+    """Without the end of line; an escaped carriage return belongs to the field."""
+    body = line.removesuffix("\n")
+    shorter = body.removesuffix("\r")
+    return body if text.escape and body != shorter and _ends_escaped(shorter) else shorter
 
 
 def _ends_escaped(body: str) -> bool:

@@ -28,6 +28,8 @@ _ALLOWED: frozenset[type[exp.Expr]] = frozenset(
     }
 )
 _NAMES = {
+    exp.ByteString: "an E'' string",
+    exp.RawString: "a dollar-quoted string",
     exp.Array: "an array constructor",
     exp.CurrentTimestamp: "CURRENT_TIMESTAMP (use GETDATE() or SYSDATE)",
     exp.CurrentTime: "CURRENT_TIME",

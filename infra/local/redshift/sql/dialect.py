@@ -12,7 +12,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
 from infra.local.redshift.errors import SqlError
-from infra.local.redshift.sql.tokens import SYNTAX_ERROR, Cursor
+from infra.local.redshift.sql.tokens import SYNTAX_ERROR, literal
 
 # Calls whose arguments have a grammar of their own, and the CASE expression.
 _SPECIAL = ("CAST", "CONVERT", "EXTRACT", "POSITION", "SUBSTRING", "TRIM")
@@ -58,6 +58,9 @@ def parsed(sql: str) -> exp.Expr:
 
 def rendered(tree: exp.Expr) -> str:
     """The tree as PostgreSQL reads it: all names delimited, so that its own reserved words do no harm."""
+    for string in list(tree.find_all(exp.Literal)):
+        if string.is_string and "\\" in string.name:
+            string.replace(exp.Var(this=literal(string.name)))
     return tree.sql(
         dialect=Postgres, identify=True, normalize_functions="lower", unsupported_level=ErrorLevel.RAISE, comments=False
     )
@@ -66,9 +69,3 @@ def rendered(tree: exp.Expr) -> str:
 def _first_line(error: SqlglotError) -> str:
     text = str(error).splitlines()[0]
     return text.replace("\x1b[4m", "").replace("\x1b[0m", "")[:200]
-
-
-def first_word(sql: str) -> str:
-    """The word that a statement begins with, in lower case; empty if there is none."""
-    token = Cursor(sql).token
-    return token.text if token else ""

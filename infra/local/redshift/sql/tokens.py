@@ -235,5 +235,6 @@ def quoted(*name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A string as PostgreSQL reads it."""
-    return "'" + text.replace("'", "''") + "'"
+    """A string as PostgreSQL reads it, and Redshift too: where backslashes escape and where they do not."""
+    written = "'" + text.replace("'", "''") + "'"
+    return "E" + written.replace("\\", "\\\\") if "\\" in text else written
