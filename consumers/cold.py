@@ -115,9 +115,9 @@ class ColdPath:
         return self._durable
 
     def settle(self) -> Position | None:
-        """End the span now."""
+        """End the span now; and what is left of it, where another worker was first."""
         self._commit()
-        if self._span is not None:
+        while self._span is not None:
             self._close()
         return self._durable
 

@@ -34,7 +34,7 @@ class FileStretch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One object of original records in the restricted bucket: NDJSON, zstd. See `consumers.cold`."""
+    """One object of original records in the restricted bucket: NDJSON, zstd. See `consumers.spans.raw`."""
 
     key: str
     bytes: int

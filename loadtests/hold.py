@@ -122,7 +122,7 @@ def _sell(
     """Write what is due. Returns orders written and seconds taken."""
     start, written = clock.monotonic(), 0
     every = max(1, round(rate / PROBES_A_SECOND))
-    for due in paced(rate, seconds, clock, stack.wait):
+    for due in paced(rate, seconds, clock, lambda wait_s: stack.wait(wait_s) or bool(stack.given_up)):
         event_id = shop.sell(due.number)
         if due.number % every == 0 and due.at - start >= warm_s:
             probes.expect(event_id, due.at)

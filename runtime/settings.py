@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -50,6 +50,14 @@ class Streams:
     """The streams between producers and consumers."""
 
     transactions: str = setting("storepulse-transactions", "stream of orders")
+    transport: Literal["kinesis", "kafka"] = setting("kinesis", "what carries them: `kinesis`, or topics of `kafka`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """How to reach Kafka, where it is the transport."""
+
+    servers: str = setting("127.0.0.1:9092", "addresses of brokers, with commas between them")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

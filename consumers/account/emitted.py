@@ -45,22 +45,20 @@ class Beat(NamedTuple):
 
 
 class Heartbeats(Protocol):
-    """A table `account` of heartbeats. Every method may raise Outage, and ConfigError."""
+    """A table `account` of heartbeats; one that says what the one before said is kept, and shows that its agent lives.
+
+    Every method may raise Outage, and ConfigError.
+    """
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def keeps_repeats(self) -> bool:
-        """Whether a heartbeat that says what the one before said is kept: it shows that its agent lives."""
-        ...
 
     def newest(self, since: dt.datetime) -> dt.datetime | None:
         """Arrival of the newest heartbeat that the table holds; None if none arrived since."""
         ...
 
     def last(self, since: dt.datetime, before: dt.datetime) -> Iterator[Beat]:
-        """The furthest one of each file of orders, among those with since <= arrival < before."""
+        """The furthest one of each file, among those with since <= arrival < before; the latest of several."""
         ...
 
     def of_file(self, stretch: "Stretch", since: dt.datetime) -> Iterator[Beat]:

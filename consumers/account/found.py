@@ -2,11 +2,13 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumers.account.emitted import Stretch, Tally
+from consumers.account.emitted import Beat, Stretch, Tally
 from consumers.account.stores.store import CONFLICT, Group, Kind, Store
+
+_ANYWHERE = 2**63 - 1  # no line of a file begins there
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,11 +28,12 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unnamed:
-    """Rows of a file that no heartbeat names."""
+    """Rows of a file that no heartbeat vouches for."""
 
     file_id: str
     lines: int
     arrived_at: dt.datetime  # of the first one
+    beyond: int | None = None  # the offset where the last heartbeat called the file final; None: there is no heartbeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,20 +65,22 @@ class Found:
         return self.count(Kind.DUPLICATE, CONFLICT)
 
 
-def look(store: Store, stretches: Mapping[str, Stretch], since: dt.datetime, known: Iterable[str]) -> Found:
+def look(store: Store, stretches: Mapping[str, Stretch], since: dt.datetime, known: Mapping[str, Beat]) -> Found:
     """Count the store's rows in each stretch.
 
     One question gives the totals of all files; only files with rows outside their stretch are asked for again, in
-    chunks. `known` are the files that heartbeats name. Raises what the store raises.
+    chunks. `known`: the last heartbeat of every file. Raises what the store raises.
     """
     files: dict[str, FoundFile] = {}
     cut: set[str] = set()
+    beyond: dict[str, Stretch] = {}
     strangers: dict[str, Unnamed] = {}
-    named = set(known)
     for group in store.groups(since):
-        stretch = stretches.get(group.file_id)
+        stretch, beat = stretches.get(group.file_id), known.get(group.file_id)
+        if beat is not None and beat.final and group.last >= beat.end:
+            beyond[group.file_id] = Stretch(file_id=group.file_id, start=beat.end, end=_ANYWHERE, emitted=Tally())
         if stretch is None:
-            if group.file_id not in named:
+            if beat is None:
                 _meet(strangers, group)
         elif group.first < stretch.start or group.last >= stretch.end:
             cut.add(group.file_id)
@@ -84,22 +89,29 @@ def look(store: Store, stretches: Mapping[str, Stretch], since: dt.datetime, kno
     for file_id in cut:
         files.pop(file_id, None)
     files |= look_within(store, [stretches[file_id] for file_id in sorted(cut)], since)
+    for group in _groups_within(store, [stretch for _, stretch in sorted(beyond.items())], since):
+        _meet(strangers, group, beyond[group.file_id].start)
     return Found.of(files, list(strangers.values()))
 
 
-def look_within(store: Store, stretches: list[Stretch], since: dt.datetime) -> dict[str, FoundFile]:
+def look_within(store: Store, stretches: Sequence[Stretch], since: dt.datetime) -> dict[str, FoundFile]:
     """Count the rows of these stretches alone, chunk by chunk."""
     files: dict[str, FoundFile] = {}
-    for start in range(0, len(stretches), store.at_once):
-        for group in store.groups_within(stretches[start : start + store.at_once], since):
-            files.setdefault(group.file_id, FoundFile()).add(group)
+    for group in _groups_within(store, stretches, since):
+        files.setdefault(group.file_id, FoundFile()).add(group)
     return files
 
 
-def _meet(strangers: dict[str, Unnamed], group: Group) -> None:
+def _groups_within(store: Store, stretches: Sequence[Stretch], since: dt.datetime) -> Iterator[Group]:
+    for start in range(0, len(stretches), store.at_once):
+        yield from store.groups_within(stretches[start : start + store.at_once], since)
+
+
+def _meet(strangers: dict[str, Unnamed], group: Group, beyond: int | None = None) -> None:
     known = strangers.get(group.file_id)
     strangers[group.file_id] = Unnamed(
         file_id=group.file_id,
         lines=group.tally.lines + (known.lines if known else 0),
         arrived_at=min(group.arrived_at, known.arrived_at) if known else group.arrived_at,
+        beyond=beyond,
     )

@@ -4,7 +4,7 @@ import datetime as dt
 import random
 from collections.abc import Collection, Mapping, Sequence
 
-from consumers.account.progress import Place
+from consumers.account.progress import Place, Waiting
 from consumers.delivery import Record, Trimmed
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.stream import IteratorExpired, ShardGone, Stream, Throttled
@@ -27,12 +27,12 @@ class StreamPeek:
         self._clock = clock
         self._rng = rng
         self._stop = stop
-        self._seen: dict[Place, dt.datetime] = {}
+        self._seen: dict[Place, Waiting] = {}
 
-    def arrivals_after(self, places: Collection[Place]) -> Mapping[Place, dt.datetime]:
+    def waiting_after(self, places: Collection[Place]) -> Mapping[Place, Waiting]:
         """See Peek. Places at one record are answered by one read; shards that are throttled wait for another turn."""
-        self._seen = {place: arrival for place, arrival in self._seen.items() if place in places}
-        bounds: dict[Place, dt.datetime] = {}
+        self._seen = {place: found for place, found in self._seen.items() if place in places}
+        bounds: dict[Place, Waiting] = {}
         waiting = _by_record(set(places) - self._seen.keys())
         for attempt in range(_MOST_ATTEMPTS):
             waiting = [together for together in waiting if not self._asked(together, bounds)]
@@ -41,7 +41,7 @@ class StreamPeek:
             self._stop.wait(0.2 + full_jitter(attempt, self._rng, base_s=0.2))
         raise Outage(f"the read budget of {len(waiting)} shards is used up, {waiting[0][0][0]} among them")
 
-    def _asked(self, together: Sequence[Place], bounds: dict[Place, dt.datetime]) -> bool:
+    def _asked(self, together: Sequence[Place], bounds: dict[Place, Waiting]) -> bool:
         """Look after places at one record of a shard. Returns whether the shard answered."""
         try:
             records, bound = self._look(*together[-1])
@@ -51,9 +51,9 @@ class StreamPeek:
             after = place[1].position
             arrival = next((each.arrived_at for each in records if after is None or each.position > after), None)
             if arrival is not None:
-                self._seen[place] = arrival
+                self._seen[place] = Waiting(arrival)
             elif bound is not None:
-                bounds[place] = bound
+                bounds[place] = Waiting(bound, is_seen=False)
         return True
 
     def _look(self, shard_id: str, checkpoint: Checkpoint) -> tuple[list[Record], dt.datetime | None]:

@@ -11,7 +11,7 @@ taken, then nothing that arrived before that newest heartbeat is missing.
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -24,7 +24,9 @@ from runtime.errors import ConfigError
 from runtime.outage import Outage
 
 _LAST_SUB_SEQUENCE = 2**63 - 1  # a manifest ends at a record's end: all that was packed into it is taken
-
+# Shards are on different machines, and AWS promises nothing for the accuracy of arrival times (API reference,
+# ApproximateArrivalTimestamp): a line may bear a later time than the heartbeat that was sent after it.
+SKEW = dt.timedelta(seconds=1)
 
 Place = tuple[str, Checkpoint]  # of a shard; what comes after it was not taken
 
@@ -79,16 +81,18 @@ class HistoryProgress:
         }
 
 
+class Waiting(NamedTuple):
+    """What comes after a place."""
+
+    since: dt.datetime  # arrival of the first record there
+    is_seen: bool = True  # no: the look did not get that far, and there is none that arrived before `since`
+
+
 class Peek(Protocol):
     """A look at what a shard holds after a place."""
 
-    def arrivals_after(
-        self, places: Collection[tuple[str, Checkpoint]]
-    ) -> Mapping[tuple[str, Checkpoint], dt.datetime]:
-        """When the first record after each place arrived; absent where there is none.
-
-        Where the look did not get that far: a time up to which there is none. Raises Outage.
-        """
+    def waiting_after(self, places: Collection[Place]) -> Mapping[Place, Waiting]:
+        """What was not taken, by place; absent where there is nothing. Raises Outage."""
         ...
 
 
@@ -97,7 +101,7 @@ class Frontier:
     """Heartbeats that arrived earlier than `before` are closed: all that their agents sent until then is stored."""
 
     before: dt.datetime
-    behind: Mapping[str, dt.datetime]  # shards with records that were not taken: arrival of the first one
+    behind: Mapping[str, Waiting]  # shards with records that were not taken
 
 
 def frontiers(
@@ -117,13 +121,14 @@ def frontiers(
     }
     # A finished shard is passed, and one that the stream no longer lists can hold nothing more.
     asked = {(shard, place) for (_, shard), place in places.items() if place.rank is not SHARD_END.rank}
-    arrivals = peek.arrivals_after(asked)
+    waiting = peek.waiting_after(asked)
     found: dict[str, Frontier] = {}
     for name in taken:
         behind = {
-            shard: arrivals[shard, place]
+            shard: waiting[shard, place]
             for (store, shard), place in places.items()
-            if store == name and (shard, place) in arrivals
+            if store == name and (shard, place) in waiting
         }
-        found[name] = Frontier(before=min([until, *behind.values()]), behind=behind)
+        before = min([until, *(each.since - SKEW for each in behind.values())])
+        found[name] = Frontier(before=before, behind=behind)
     return found

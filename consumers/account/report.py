@@ -26,10 +26,10 @@ class GapKind(StrEnum):
     LINES = "lines"  # a closed stretch is not held exactly by a store
     SKIPPED = "skipped"  # the agent passed over bytes of a file: lines that never left the source
     OBJECT = "object"  # an object is absent from its bucket
-    UNNAMED = "unnamed"  # rows of a file that no heartbeat names
+    UNNAMED = "unnamed"  # rows that no heartbeat vouches for
     REVENUE = "revenue"  # stores disagree though each holds what was emitted
     OPEN = "open"  # a file whose agent fell silent before it was done
-    BEHIND = "behind"  # lines are in flight for too long
+    BEHIND = "behind"  # records wait for too long to be taken
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,6 +22,7 @@ from runtime.outage import Outage
 # as the stream is away. What is older is asked for only where something does not fit.
 _LOOK_BACK = dt.timedelta(days=7)
 _TICK = dt.timedelta(microseconds=1)
+_FOREVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 T = TypeVar("T")
 
@@ -62,9 +63,8 @@ class Look:
     rows_since: dt.datetime  # arrival of the oldest rows that were looked at
     emitted: dict[str, Stretch] = field(default_factory=dict)
     last: dict[str, Beat] = field(default_factory=dict)  # the last heartbeat of each file that has one in the window
-    newest: dict[str, Beat] = field(default_factory=dict)  # of every file, after the window too
-    seen_until: dt.datetime | None = None  # every heartbeat that arrived before is known; None: nobody can tell
-    heard_until: dt.datetime | None = None  # the same, those that repeat the one before too
+    newest: dict[str, Beat] = field(default_factory=dict)  # of every file; may be later than what is compared
+    seen_until: dt.datetime | None = None  # every heartbeat that arrived before is in `newest`; None: nobody can tell
     stores: dict[str, StoreLook] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)  # by store: why it could not be looked at
 
@@ -88,7 +88,7 @@ class Looker:
         window = self._look.window
         end = min(until, window.until or until)
         first = self._last(window.since)
-        self._look.newest = self._last(until)
+        self._look.newest = self._last(_FOREVER)  # a table may have taken more since its newest one was asked for
         self._look.last = {file: beat for file, beat in self._last(end).items() if beat.arrived_at >= window.since}
         self._look.emitted = stretches_between(first, self._last(end))
         self._see_until(passed)
@@ -118,23 +118,22 @@ class Looker:
 
     def _see_until(self, passed: Mapping[str, Frontier]) -> None:
         """A table of heartbeats that has nothing left to take knows all that there were when this look began."""
-        seen = {
-            table: passed[table.name].before if passed[table.name].behind else self._look.taken_at
+        seen = [
+            passed[table.name].before if passed[table.name].behind else self._look.taken_at
             for table in self._parts.tables
             if table.name in passed and table.name not in self._look.trouble
-        }
-        self._look.seen_until = max(seen.values(), default=None)
-        self._look.heard_until = max((until for table, until in seen.items() if table.keeps_repeats), default=None)
+        ]
+        self._look.seen_until = max(seen, default=None)
 
     def _look_at(self, store: Store, frontier: Frontier, closed: dict[str, Stretch]) -> bool:
         found = look(store, closed, self._since, self._look.newest)
         files = dict(found.files)
         wrong = balance.differences(store.name, closed, files)
         old: set[str] = set()
-        whole = [difference.stretch for difference in wrong if not difference.stretch.start]
-        if whole:
-            # A file may have rested for longer than is looked back: its first lines are older.
-            files |= look_within(store, whole, EPOCH)
+        if wrong:
+            # A file may have rested for longer than is looked back, or a line been delivered long before it was
+            # acknowledged: such rows are older.
+            files |= look_within(store, [difference.stretch for difference in wrong], EPOCH)
             old = {file_id for file_id, file in files.items() if file.tally != _tally_of(found, file_id)}
             wrong = balance.differences(store.name, closed, files)
         self._look.stores[store.name] = StoreLook(
@@ -162,7 +161,7 @@ class Looker:
         }
         for stretch in shorter:
             files.pop(stretch.file_id, None)
-        files |= look_within(store, shorter, self._since)
+        files |= look_within(store, shorter, EPOCH if seen.old else self._since)
         seen.revenue = balance.revenue_of(files.values())
         return True
 

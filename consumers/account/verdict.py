@@ -45,7 +45,7 @@ def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], setting
     stores = [_store(name, each, look) for name, each in look.stores.items()]
     stores += [StoreAccount(name=name, trouble=why) for name, why in look.trouble.items()]
     stores.sort(key=lambda store: store.name)
-    gaps = [*located, *_open_gaps(open_files), *_unnamed(look, settings), *_behind(stores, look, settings)]
+    gaps = [*located, *_open_gaps(open_files), *_unnamed(look, settings), *_behind(look, settings)]
     said = [*notes, *_foreign_notes(stores)]
     has_all = _has_all(look) and not open_files and not any(store.in_flight for store in stores)
     disagreement = balance.disagreements({name: each.revenue for name, each in look.stores.items()})
@@ -75,7 +75,7 @@ def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
     return StoreAccount(
         name=name,
         closed_before=seen.frontier.before,
-        behind=dict(seen.frontier.behind),
+        behind={shard: waiting.since for shard, waiting in seen.frontier.behind.items()},
         files=len(seen.closed),
         compared=compared,
         orders=found.count(Kind.ORDER),
@@ -93,8 +93,10 @@ def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
 
 def _open_files(look: Look, settings: Accounting) -> list[OpenFile]:
     """Of the files of the window whose very last heartbeat lies in it: what came later is a later account's."""
-    beats = [look.newest[file_id] for file_id in look.last if look.newest[file_id] == look.last[file_id]]
-    heard_until = look.heard_until or _NEVER
+    until = look.window.until
+    newest = [look.newest[file_id] for file_id in look.last]
+    beats = [beat for beat in newest if until is None or beat.arrived_at < until]
+    seen_until = look.seen_until or _NEVER
     return [
         OpenFile(
             file_id=file.beat.file_id,
@@ -103,7 +105,7 @@ def _open_files(look: Look, settings: Accounting) -> list[OpenFile]:
             unsent_bytes=file.beat.unsent,
             gap=file.is_gap,
         )
-        for file in balance.open_files(beats, heard_until, settings.quiet_s)
+        for file in balance.open_files(beats, seen_until, settings.quiet_s)
     ]
 
 
@@ -127,9 +129,12 @@ def _unnamed(look: Look, settings: Accounting) -> list[Gap]:
     return [
         Gap(
             kind=GapKind.UNNAMED,
-            text=f"{file.lines} rows, and no heartbeat names their file",
+            text=f"{file.lines} rows, and no heartbeat names their file"
+            if file.beyond is None
+            else f"{file.lines} rows from offset {file.beyond} on, where its agent had said that it was done with it",
             store=name,
             file_id=file.file_id,
+            path=look.newest[file.file_id].path if file.file_id in look.newest else None,
         )
         for name, each in look.stores.items()
         for file in balance.too_old(_of_window(each, look), look.seen_until, settings.quiet_s)
@@ -146,8 +151,10 @@ def _of_window(seen: StoreLook, look: Look) -> list[Unnamed]:
 
 
 def _has_all(look: Look) -> bool:
-    """Whether all stores have taken all that arrived in the window, and every file of it is named by a heartbeat."""
+    """Whether all stores have taken all that arrived in the window, and heartbeats vouch for every row of it."""
     until = look.window.until
+    if until is None and any(look.newest[file_id] != beat for file_id, beat in look.last.items()):
+        return False  # heartbeats came in during the look
     return all(
         not _of_window(each, look)
         and (not each.frontier.behind or (until is not None and each.frontier.before >= until))
@@ -155,18 +162,18 @@ def _has_all(look: Look) -> bool:
     )
 
 
-def _behind(stores: Sequence[StoreAccount], look: Look, settings: Accounting) -> list[Gap]:
+def _behind(look: Look, settings: Accounting) -> list[Gap]:
+    """Records that wait for too long, whether or not anybody knows what is in them: heartbeats wait with them."""
     oldest = look.taken_at - dt.timedelta(seconds=settings.in_flight_s)
-    return [
-        Gap(
-            kind=GapKind.BEHIND,
-            text=f"{store.in_flight} lines are in flight; records since {store.closed_before:%Y-%m-%d %H:%M:%S} UTC"
-            f" are not taken ({', '.join(sorted(store.behind)[:3])})",
-            store=store.name,
-        )
-        for store in stores
-        if store.in_flight and store.behind and store.closed_before is not None and store.closed_before < oldest
-    ]
+    before = min(oldest, look.window.until or oldest)
+    gaps = []
+    for name, each in look.stores.items():
+        late = {s: w.since for s, w in each.frontier.behind.items() if w.is_seen and w.since < before}
+        if late:
+            lines = balance.in_flight(look.emitted, each.closed)
+            text = f"records since {min(late.values()):%Y-%m-%d %H:%M:%S} UTC are not taken ({', '.join(sorted(late)[:3])})"
+            gaps.append(Gap(kind=GapKind.BEHIND, text=f"{lines} known lines are in flight; {text}", store=name))
+    return gaps
 
 
 def _foreign_notes(stores: Sequence[StoreAccount]) -> list[str]:

@@ -56,7 +56,7 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
     duties: list[Scheduled] = [
         (commit_duty(lake, objects, keeper, clock, effect), lake_cadence),
         (commit_duty(warehouse, objects, keeper, clock, effect), warehouse_cadence),
-        (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock), Cadence.always(_EXPIRY_S)),
+        (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock, effect=effect), Cadence.always(_EXPIRY_S)),
     ]
     lease = lease_of(settings, clock)
     if await_services(lease, objects, settings, stop, clock):

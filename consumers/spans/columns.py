@@ -29,10 +29,12 @@ _OF_THE_ORDER = ("event_id", "event_date", "event_time", "content_hash", "kind",
 TableBatch = tuple[Table, dt.date, pa.RecordBatch]
 
 
-@cache
 def schema_of(table: Table) -> pa.Schema:
     """The columns of `table`: its Parquet files have them in this order, as COPY expects them."""
     return pa.schema([pa.field(each.name, _TYPES[each.kind], nullable=each.nullable) for each in table.columns])
+
+
+_SCHEMAS = {table.name: schema_of(table) for table in tables.SPANNED}  # made once: every batch asks for one
 
 
 def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
@@ -56,7 +58,8 @@ def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
 
 
 def _batch(table: Table, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:
-    schema, paths = schema_of(table), _paths(table, kind)
+    schema = _SCHEMAS[table.name]
+    paths = _paths(kind, tuple(schema.names))
     fields = {name: list(map(attrgetter(name), rows)) for name in dict.fromkeys(name for name, _ in paths)}
     columns = [
         pa.array(_values(fields[name], inner), column.type) for (name, inner), column in zip(paths, schema, strict=True)
@@ -74,7 +77,7 @@ def _values(field: list[Any], inner: str) -> list[Any]:
 
 
 @cache
-def _paths(table: Table, kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+def _paths(kind: type[msgspec.Struct], columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Where each column is in a row: a field, and the field inside it where that is a struct."""
 
     def path(column: str) -> tuple[str, str]:
@@ -83,7 +86,7 @@ def _paths(table: Table, kind: type[msgspec.Struct]) -> tuple[tuple[str, str], .
         outer = next(name for name in kind.__struct_fields__ if column.startswith(f"{name}_"))
         return outer, column.removeprefix(f"{outer}_")
 
-    return tuple(path(column.name) for column in table.columns)
+    return tuple(path(column) for column in columns)
 
 
 def _lines(rows: Sequence[OrderRow], orders: pa.RecordBatch) -> pa.RecordBatch:
@@ -106,5 +109,5 @@ def _lines(rows: Sequence[OrderRow], orders: pa.RecordBatch) -> pa.RecordBatch:
         "units": pc.multiply_checked(quantity, sign),
         "amount": pc.multiply_checked(pc.subtract_checked(pc.multiply_checked(quantity, price), discount), sign),
     }
-    schema = schema_of(tables.LINES)
+    schema = _SCHEMAS[tables.LINES.name]
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

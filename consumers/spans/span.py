@@ -14,7 +14,7 @@ from consumers.spans.raw import RawWriter
 from consumers.spans.stretches import Stretches
 from consumers.stages.judge import Judged, Verdict
 from contract.rows import LetterRow
-from contract.tables import LETTERS, ORDERS, Table
+from contract.tables import LETTERS, ORDERS
 
 _ROWS_TOGETHER = 2_048  # to columns at once: fewer cost more each, more cost memory
 _BYTES_TOGETHER = 2 << 20  # of their records
@@ -58,7 +58,7 @@ class Span:
         self._span_id = span_id
         self._rows: list[Verdict] = []  # not yet columns
         self._row_bytes = 0  # of their records
-        self._parts: dict[tuple[Table, dt.date], ParquetPart] = {}
+        self._parts: dict[tuple[str, dt.date], ParquetPart] = {}  # by table and day
         self._raw, self._letters = RawWriter(), RawWriter()
         self._lines, self._refused = Stretches(), Stretches()  # of spool files, in each of the two
         self._end = Position(previous)
@@ -130,9 +130,10 @@ class Span:
 
     def _to_columns(self) -> None:
         for table, day, batch in batches_of(self._rows):
-            part = self._parts.get((table, day)) or self._parts.setdefault((table, day), ParquetPart(table))
+            place = table.name, day
+            part = self._parts.get(place) or self._parts.setdefault(place, ParquetPart(table))
             part.add(batch)
-            if table in (ORDERS, LETTERS):
+            if table is ORDERS or table is LETTERS:
                 self._lines.add(batch)
             if table is LETTERS:
                 self._refused.add(batch)
@@ -141,11 +142,9 @@ class Span:
     def _data(self, application: str) -> tuple[dict[str, bytes], list[DataFile]]:
         objects, files = {}, []
         for (table, day), part in self._parts.items():
-            key = data_key(application, table.name, day, self._shard.shard_id, self._span_id)
+            key = data_key(application, table, day, self._shard.shard_id, self._span_id)
             body = objects[key] = part.finish()
-            files.append(
-                DataFile(table=table.name, day=day, key=key, bytes=len(body), rows=part.rows, sha256=_sha256(body))
-            )
+            files.append(DataFile(table=table, day=day, key=key, bytes=len(body), rows=part.rows, sha256=_sha256(body)))
         self._parts.clear()
         return objects, files
 

@@ -13,18 +13,14 @@ import click
 
 from producers.agent.agent import Agent
 from producers.agent.heartbeats import Heartbeats, Rhythm
-from producers.agent.kinesis import KinesisStream
 from producers.agent.put import Sender, Stream
 from producers.agent.settings import AgentSettings
 from producers.agent.spool import Host, Spool
 from producers.agent.state import State, lock_folder
-from runtime.aws import client
+from producers.agent.streams import stream_named
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, stop_on_signals, with_settings
 from runtime.errors import ConfigError
-
-# A request that takes longer has died on the way; it is sent again.
-_READ_TIMEOUT_S = 10.0
 
 
 @click.command(name="agent")
@@ -46,16 +42,24 @@ def opened(settings: AgentSettings) -> Iterator[Agent]:
     state_folder, spool_folder = Path(settings.agent.state).absolute(), Path(settings.agent.spool).absolute()
     if state_folder == spool_folder:
         raise ConfigError(f"{state_folder}: both [agent] spool and [agent] state; give the state a folder of its own")
-    kinesis = client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S)
-    with _locked(state_folder), _locked(spool_folder):
+    stream = stream_named(settings.streams.transactions, settings)
+    with contextlib.closing(stream), _locked(state_folder), _locked(spool_folder):
         state = _writable(State(state_folder), state_folder)
-        yield _agent(settings, spool_folder, state, KinesisStream(kinesis, settings.streams.transactions))
+        yield _agent(settings, spool_folder, state, stream)
 
 
 def _agent(settings: AgentSettings, spool_folder: Path, state: State, stream: Stream) -> Agent:
     clock, name, how = SystemClock(), socket.gethostname(), settings.agent
     host = Host(name=name, instance=how.instance or name)
-    spool = Spool(spool_folder, state, kind="order", host=host, clock=clock, token=lambda: secrets.token_hex(8))
+    spool = Spool(
+        spool_folder,
+        state,
+        kind="order",
+        host=host,
+        limits=stream.limits,
+        clock=clock,
+        token=lambda: secrets.token_hex(8),
+    )
     sender = Sender(stream, rng=random.Random(), clock=clock, start_patience_s=how.start_patience_s)
     rhythm = Rhythm(moved_s=how.heartbeat_s, idle_s=how.heartbeat_idle_s, final_after_s=how.final_after_s)
     return Agent(

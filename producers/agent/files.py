@@ -6,10 +6,11 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
+
+from producers.agent.globs import PACKED_SUFFIXES
 
 HEAD_BYTES = 256  # more than two orders share: their ids and times come first
 
@@ -39,6 +40,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     head: str  # their hash
     size: int = 0  # bytes in it when it was last read
     lines_end: int = -1  # where the last complete line in those bytes ends; -1: not seen yet, or gone before it was
+    packed: tuple[int, int] | None = None  # of a compressed file, found whole: its size and time (ns). All else: its text
     is_over: bool = False  # replaced or truncated, or gone for long: kept until its last heartbeat is acknowledged
     said: Said | None = None
 
@@ -81,6 +83,12 @@ class Found(NamedTuple):
     key: FileKey
     size: int
     modified_ns: int
+    is_named: bool = True  # asked for by a glob; else followed once, and renamed by rotation
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its name says that it is compressed."""
+        return self.path.endswith(PACKED_SUFFIXES)
 
     @property
     def printable(self) -> str:
@@ -88,42 +96,43 @@ class Found(NamedTuple):
         return os.fsencode(self.path).decode("utf-8", "replace")
 
 
-def scan(folder: Path, suffix: str, is_followed: Callable[[FileKey], bool] = lambda key: False) -> list[Found]:
-    """The files in `folder` to be read, by name; one with two names comes once. Raises OSError.
+def scan(folder: str, is_asked_for: Callable[[str], bool], is_followed: Callable[[FileKey], bool]) -> list[Found]:
+    """The files in `folder` to be read. Raises OSError.
 
-    Those whose names end in `suffix`, and those that are followed already: rotation may take the suffix away.
+    Those whose names are asked for, and those that are followed already: rotation may take the name away.
     """
-    device = folder.stat().st_dev
+    device = os.stat(folder).st_dev  # noqa: PTH116 see look_at
+    found = []
     with os.scandir(folder) as entries:
-        paths = sorted(
-            entry.path for entry in entries if entry.name.endswith(suffix) or is_followed((device, entry.inode()))
-        )
-    found: dict[FileKey, Found] = {}
-    for path in paths:
-        file = look_at(path)
-        if file is not None:
-            found.setdefault(file.key, file)
-    return list(found.values())
+        for entry in entries:
+            is_named = is_asked_for(entry.name)
+            if is_named or is_followed((device, entry.inode())):
+                file = look_at(entry.path, is_named=is_named)
+                if file is not None:
+                    found.append(file)
+    return found
 
 
-def not_followed(folder: Path, suffix: str, is_followed: Callable[[FileKey], bool]) -> list[str]:
+def not_followed(
+    folder: str, is_asked_for: Callable[[str], bool], is_followed: Callable[[FileKey], bool]
+) -> list[str]:
     """Names of the files in `folder` that `scan` passes over: perhaps a shop's, under a name that nobody reads.
 
     Hidden files are somebody's own business. Raises OSError.
     """
-    device = folder.stat().st_dev
+    device = os.stat(folder).st_dev  # noqa: PTH116 see look_at
     with os.scandir(folder) as entries:
         return sorted(
             entry.name
             for entry in entries
             if not entry.name.startswith(".")
-            and not entry.name.endswith(suffix)
+            and not is_asked_for(entry.name)
             and not is_followed((device, entry.inode()))
             and look_at(entry.path)
         )
 
 
-def look_at(path: str) -> Found | None:
+def look_at(path: str, *, is_named: bool = True) -> Found | None:
     """The regular file at `path`, if there is one. Raises OSError where that cannot be told."""
     try:
         status = os.stat(path)  # noqa: PTH116 a Path for each of a thousand files a second costs more than the look
@@ -133,7 +142,7 @@ def look_at(path: str) -> Found | None:
         raise
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Found(path, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
+    return Found(path, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns, is_named)
 
 
 def hash_of_head(head: bytes) -> str:

@@ -5,9 +5,10 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from producers.agent.pack import Packed
+from producers.agent.put import Limits
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 
@@ -19,10 +20,16 @@ _REQUEST_MS = 5_000
 # kafka-python doubles the pause between two attempts to connect up to 30 s by default: a broker that was away for a
 # while is then not seen for as long again after it is back.
 _RECONNECT_MS = 500
+_CLOSE_S = 1.0
+# The producer copies what it is given: 10 MB of lines in memory, and a flush far shorter than _DELIVERY_MS.
+AT_ONCE = Limits(lines=5_000, bytes=4_500_000)
 
 
 class KafkaStream:
     """One topic. A record's partition is its key's: order within a key holds."""
+
+    limits: Limits = AT_ONCE
+    held_s = 0.0
 
     def __init__(self, servers: str, topic: str, *, connect: Callable[..., Any] = KafkaProducer) -> None:
         """`servers`: addresses separated by commas. Nothing is connected before `check`."""
@@ -34,7 +41,7 @@ class KafkaStream:
     def check(self) -> None:
         try:
             if not self._connected().partitions_for(self._topic):
-                raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams] transactions")
+                raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams]")
         except KafkaError as error:
             self.close()
             raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
@@ -44,18 +51,31 @@ class KafkaStream:
         try:
             producer = self._connected()
             sent = [producer.send(self._topic, key=line.key.encode(), value=line.data) for line in batch]
-            producer.flush(timeout=_DELIVERY_MS / 1000)
         except KafkaError as error:
             self.close()
             raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
-        return [None if future.succeeded() else type(future.exception).__name__ for future in sent]
+        try:
+            producer.flush(timeout=_DELIVERY_MS / 1000)
+        except KafkaTimeoutError:
+            self.close()
+        codes = [None if future.succeeded() else type(future.exception).__name__ for future in sent]
+        if None not in codes:
+            raise Outage(f"no Kafka broker answers ({codes[0]})")
+        return codes
 
     def close(self) -> None:
         """Leave nothing behind: what was not acknowledged is on disk and comes again."""
-        if self._producer is not None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=0)
+        except KafkaError:
+            # It flushes first, and where that fails it leaves its thread running and closes once more when it is
+            # collected, with a traceback on stderr. Made to give up what it holds, it closes in good order.
+            producer._sender.force_close()
             with suppress(KafkaError):
-                self._producer.close(timeout=0)
-            self._producer = None
+                producer.close(timeout=_CLOSE_S)
 
     def _connected(self) -> Any:
         """The producer, made when there is none. Raises KafkaError."""

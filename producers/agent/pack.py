@@ -14,7 +14,9 @@ that *begins* with the stamp (an empty object, spliced, does too: it has no fiel
 import base64
 import hashlib
 import zlib
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -23,16 +25,28 @@ from contract.stamp import Stamp
 
 RECORD_LIMIT = 1 << 20  # bytes of data and partition key: Kinesis, a stream's default MaxRecordSizeInKiB
 _KEY_CHARACTERS = 16
+_KEYS_KNOWN = 1 << 16  # customers and sessions come again: two hashes saved; about 12 MB
+_BLANK, _BRACE = ord(" "), ord("{")
 _encode = msgspec.json.Encoder().encode
 
 
-class Origin(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Origin:
     """What the lines of one file have in common, for as long as one batch."""
 
     kind: Literal["order", "access"]
     file_id: str
     where: str  # host/path, for people
     read_at: str  # RFC 3339 UTC
+    head: bytes = field(init=False)  # of every line's stamp, up to its offset
+    tail: bytes = field(init=False)  # after its crc32
+
+    def __post_init__(self) -> None:
+        stamp = _encode(Stamp(k=self.kind, f=self.file_id, o=0, n=0, c=0, h=self.where, t=self.read_at))
+        head, numbers, tail = stamp.partition(b'"o":0,"n":0,"c":0')  # a text that looks like it has its quotes escaped
+        assert numbers
+        object.__setattr__(self, "head", head + b'"o":')
+        object.__setattr__(self, "tail", tail)
 
 
 class Packed(NamedTuple):
@@ -59,37 +73,32 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
     """The record of the line `content` at `offset`. None if no record can hold it. Raises nothing."""
-    crc = zlib.crc32(content)
-    stamp = _stamp(origin, offset, len(content), crc)
-    text = _text(content)
-    event = _object(content) if text is not None else None
+    size, crc = len(content), zlib.crc32(content)
+    stamp = b'%b%d,"n":%d,"c":%d%b' % (origin.head, offset, size, crc, origin.tail)
+    key: str | None = None
+    event = _object(content)
     if event is None:
-        data = _enveloped(stamp, content, text)
-        who = f"{origin.file_id}:{offset}"
+        data = _enveloped(stamp, content)
     else:
         data = _spliced(stamp, content)
-        who = _name(event.customer_id) or _name(event.session_id) or f"{origin.file_id}:{offset}"
+        key = _key_of(event.customer_id) or _key_of(event.session_id)
     if len(data) + _KEY_CHARACTERS > RECORD_LIMIT:
         return None
-    return Packed(origin.file_id, offset, offset + len(content) + 1, crc, partition_key(who), data)
+    file_id = origin.file_id
+    return Packed(file_id, offset, offset + size + 1, crc, key or partition_key(f"{file_id}:{offset}"), data)
 
 
 def pack_oversize(origin: Origin, offset: int, *, size: int, crc: int, sha256: str) -> Packed:
     """The record that stands for a line of `size` bytes that no record can hold."""
     stub = _encode({"bytes": size, "sha256": sha256})
-    data = b'{"_sp":%b,"oversize":%b}' % (_stamp(origin, offset, size, crc), stub)
+    stamp = b'%b%d,"n":%d,"c":%d%b' % (origin.head, offset, size, crc, origin.tail)
+    data = b'{"_sp":%b,"oversize":%b}' % (stamp, stub)
     return Packed(origin.file_id, offset, offset + size + 1, crc, partition_key(f"{origin.file_id}:{offset}"), data)
 
 
 def stamped(moment: datetime) -> str:
     """A time as stamps write it. `moment` is aware UTC."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _stamp(origin: Origin, offset: int, size: int, crc: int) -> bytes:
-    return _encode(
-        Stamp(k=origin.kind, f=origin.file_id, o=offset, n=size, c=crc, h=origin.where, t=origin.read_at),
-    )
 
 
 def _text(content: bytes) -> str | None:
@@ -100,7 +109,9 @@ def _text(content: bytes) -> str | None:
 
 
 def _object(content: bytes) -> _Event | None:
-    """The event, if `content` (which is UTF-8: msgspec does not look inside what it skips) is one we can splice."""
+    """The event, if `content` is one we can splice."""
+    if not content.isascii() and _text(content) is None:  # msgspec does not look inside what it skips
+        return None
     try:
         event = _decode(content)
     except (msgspec.MsgspecError, RecursionError):
@@ -109,21 +120,29 @@ def _object(content: bytes) -> _Event | None:
 
 
 def _spliced(stamp: bytes, content: bytes) -> bytes:
+    if content[-1:] == b"}" and content[-2] > _BLANK and content[-2] != _BRACE:
+        return b'%b,"_sp":%b}' % (content[:-1], stamp)
     brace = content.rindex(b"}")  # only white space may follow it
     comma = b"" if content[:brace].rstrip().endswith(b"{") else b","
     return b'%b%b"_sp":%b%b' % (content[:brace], comma, stamp, content[brace:])
 
 
-def _enveloped(stamp: bytes, content: bytes, text: str | None) -> bytes:
+def _enveloped(stamp: bytes, content: bytes) -> bytes:
+    text = _text(content)
     if text is None:
         return b'{"_sp":%b,"line_b64":"%b"}' % (stamp, base64.b64encode(content))
     return b'{"_sp":%b,"line":%b}' % (stamp, _encode(text))
 
 
-def _name(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
-    if isinstance(raw, msgspec.UnsetType) or not bytes(raw).startswith(b'"'):
-        return None
-    return msgspec.json.decode(raw, type=str)
+def _key_of(name: msgspec.Raw | msgspec.UnsetType) -> str | None:
+    return None if name is msgspec.UNSET else _key_of_name(bytes(name))
+
+
+@lru_cache(_KEYS_KNOWN)
+def _key_of_name(raw: bytes) -> str | None:
+    """The partition key of a JSON value; None if it is no text, or an empty one."""
+    who = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else None
+    return partition_key(who) if who else None
 
 
 def partition_key(who: str) -> str:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from producers.agent.pack import Packed
@@ -9,26 +10,51 @@ from runtime.backoff import full_jitter
 from runtime.clock import Clock
 from runtime.outage import Outage, Stop, Trouble, wait_at_start
 
-# PutRecords: 500 records a request. 10 MiB by the newer documents, 5 MiB by the older: stay under both.
-MAX_ENTRIES = 500
-MAX_BYTES = 4_500_000  # of data and partition keys
-
 # Shard limits renew every second, so waiting much longer than that only adds to the lag.
 LONGEST_WAIT_S = 2.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one call of Stream.put takes: the lines that the agent holds in memory."""
+
+    lines: int
+    bytes: int  # of data and partition keys
+
+
+# PutRecords: 500 records a request. 10 MiB by the newer documents, 5 MiB by the older: stay under both.
+ONE_REQUEST = Limits(lines=500, bytes=4_500_000)
+
+HELD_BACK = (
+    "held back"  # the code of a record that was not offered: its shard has no room yet, or an earlier one failed
+)
+
+
 class Stream(Protocol):
     """Where records go."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def held_s(self) -> float:
+        """After a `put`: when the first of what it did not get through may go (s); 0.0 where the sender decides."""
+        ...
 
     def check(self) -> None:
         """Whether records can be sent at all. Raises Outage, and ConfigError where waiting will not help."""
         ...
 
     def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
-        """One request, 1 to MAX_ENTRIES records of together at most MAX_BYTES.
+        """Offer records, at least one, within `limits`.
 
-        Returns for each record, in order, None once it is stored durably, else the error's code. Raises as `check`.
+        Returns for each record, in order, None once it is stored durably, else the error's code, or HELD_BACK. Raises
+        as `check`, and then none of them is known to be stored.
         """
+        ...
+
+    def close(self) -> None:
+        """Leave nothing running."""
         ...
 
 
@@ -44,6 +70,11 @@ class Sender:
         self._fruitless = 0  # requests in a row that got nothing through
         self.is_well = False  # the last request got something through
 
+    @property
+    def limits(self) -> Limits:
+        """Of what `send` and `offer` take."""
+        return self._stream.limits
+
     def wait_until_ready(self, stop: Stop) -> None:
         """Return when the stream can be sent to, or `stop` is set.
 
@@ -54,7 +85,7 @@ class Sender:
             stop,
             trouble=self._trouble,
             patience_s=self._start_patience_s,
-            advice="start Kinesis (a local one: `make up`), or change [aws] kinesis_endpoint;"
+            advice="start it (a local one: `make up`), or change [aws] kinesis_endpoint or [kafka] servers;"
             " [agent] start_patience_s waits longer",
             clock=self._clock,
             rng=self._rng,
@@ -69,28 +100,30 @@ class Sender:
         left = list(range(len(batch)))
         attempt = 0
         while left and not stop.is_set():
-            for i, is_in in zip(left, self.offer([batch[i] for i in left]), strict=True):
+            outcome = self.offer([batch[i] for i in left] if attempt else batch)
+            for i, is_in in zip(left, outcome, strict=True):
                 acknowledged[i] = is_in
             left = [i for i in left if not acknowledged[i]]
             if left:
-                stop.wait(self.pause_s(attempt))
+                stop.wait(self._stream.held_s or self.pause_s(attempt))
                 attempt += 1
         return acknowledged
 
     def offer(self, batch: Sequence[Packed]) -> list[bool]:
-        """One request for what Stream.put takes. Returns and raises as `send`; an outage acknowledges nothing."""
+        """Once, what Stream.put takes. Returns and raises as `send`; an outage acknowledges nothing."""
         try:
             codes = self._stream.put(batch)
         except Outage as outage:
             acknowledged, trouble = [False] * len(batch), str(outage)
         else:
             acknowledged = [code is None for code in codes]
-            trouble = next((code for code in codes if code is not None), "")
-        self.is_well = any(acknowledged)
-        if self.is_well:
+            trouble = next((code for code in codes if code is not None and code is not HELD_BACK), "")
+        if any(acknowledged):
+            self.is_well = True
             self._fruitless = 0
             self._trouble.over()
-        else:
+        elif trouble:
+            self.is_well = False
             self._fruitless += 1
             if self._fruitless > 1:  # one alone is daily life
                 self._trouble.goes_on(trouble)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runtime.settings import Aws, Streams, setting
+from runtime.settings import Aws, Kafka, Streams, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +12,11 @@ class Spooling:
     spool: str = setting(".storepulse/spool", "folder whose *.ndjson files are followed; made if missing")
     state: str = setting(".storepulse/agent", "folder of the agent's checkpoints and refused lines; made if missing")
     instance: str = setting("", "begins every file id; empty: the host's name")
+    aggregate: bool = setting(
+        True,
+        "many lines a Kinesis record, in KPL's format: a third of the CPU, and order within a key; false for readers"
+        " that do not open it (Lambda's event source, Redshift streaming)",
+    )
     poll_s: float = setting(0.03, "pause between looks at the folder: new lines are seen within it", unit="s")
     state_every_s: float = setting(
         0.2, "longest time that the checkpoint on disk trails; a crash sends that much again", unit="s"
@@ -41,5 +46,6 @@ class AgentSettings:
     """Settings of `python -m producers agent`."""
 
     aws: Aws = Aws()
+    kafka: Kafka = Kafka()
     streams: Streams = Streams()
     agent: Spooling = Spooling()

@@ -1,15 +1,16 @@
-"""The spool folder as a source of batches: finds files, knows them again, and takes their lines in turn."""
+"""The files of one kind as a source of batches: finds them, knows them again, and takes their lines in turn."""
 
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 
+from producers.agent.archives import Archives
 from producers.agent.files import (
     HEAD_BYTES,
     FileKey,
@@ -19,14 +20,16 @@ from producers.agent.files import (
     is_same_file,
     new_file_id,
 )
+from producers.agent.globs import Glob
 from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack, pack_oversize, stamped
 from producers.agent.put import Limits
-from producers.agent.state import State
+from producers.agent.state import Kind, State
 from producers.agent.tail import Line, LongLine, Tail, tally
+from producers.agent.unpack import Unpacked
 from producers.agent.watch import Watch
 from runtime.clock import Clock
 
-SUFFIX = ".ndjson"
+SUFFIX = ".ndjson"  # of orders
 # Long, because a file that comes back after it was forgotten is sent again as a new one: a volume mounted late, a
 # backup restored.
 FORGET_AFTER_S = 86_400.0
@@ -80,17 +83,19 @@ class Spool:
 
     def __init__(
         self,
-        folder: Path,
+        globs: Sequence[Glob],
         state: State,
         *,
-        kind: Literal["order", "access"],
+        kind: Kind,
         host: Host,
         limits: Limits,
         clock: Clock,
         token: Callable[[], str],
     ) -> None:
         """`token` gives at least 64 random bits as hex, other ones each time."""
-        self._watch = Watch(folder, SUFFIX, lambda key: state.find(key) is not None, clock)
+        is_ours = kind == "order"
+        self._watch = Watch(globs, lambda key: state.find(key) is not None, clock, is_ours=is_ours)
+        self._archives = Archives(state)
         self._has_backlog = False
         self._state = state
         self._kind = kind
@@ -104,16 +109,17 @@ class Spool:
         self._missing_since: dict[FileKey, float] = {}
         self._resting: dict[FileKey, float] = {}  # unreadable until this monotonic time (s)
         self._last_taken = ""  # the file that was served last: the next batch begins after it
-        self.unreadable: dict[str, str] = {}  # path -> why its lines cannot be taken now
+        self._unreadable: dict[str, str] = {}
 
-    def next_batch(self) -> Batch:
+    def next_batch(self, *, thorough: bool = False) -> Batch:
         """The lines that follow the checkpoints. The same ones again until the checkpoints move.
 
+        `thorough`: of all files, not only of those that are likely to have some.
         New files are in `state` on return, not yet saved; originals of oversize lines are kept, durably.
         A file that cannot be read, or whose oversize line cannot be kept, rests a second in `unreadable` while the
-        others go on. Raises OSError when the folder cannot be listed.
+        others go on; so does a folder that cannot be listed. Raises OSError, see Watch.
         """
-        found, is_all = self._watch.look(thorough=self._has_backlog)
+        found, is_all = self._watch.look(thorough=thorough or self._has_backlog)
         if is_all:
             self._forget_all_but(found)
         batch = Batch(self._limits)
@@ -121,14 +127,21 @@ class Spool:
             try:
                 self._take_from(file, batch)
             except OSError as error:
+                self._archives.close(file.key)
                 self._let_rest(file, error)
             else:
-                self.unreadable.pop(file.path, None)
+                self._unreadable.pop(file.path, None)
             if batch.is_full:
                 self._last_taken = file.path
                 break
+        batch.is_full |= self._archives.is_busy
         self._has_backlog = batch.is_full
         return batch
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """By path of a file or folder: why its lines cannot be taken now."""
+        return {**self._watch.unlisted, **self._unreadable}
 
     def has_grown(self, key: FileKey) -> bool:
         """Whether there was more in a file, at the last look, than has been read: it is unreadable, or has to wait."""
@@ -156,36 +169,65 @@ class Spool:
 
     def _note_size(self, found: Found) -> None:
         record = self._state.find(found.key)
-        if record is not None and record.size != found.size:
+        if record is not None and record.packed is None and record.size != found.size:
             self._grown.add(found.key)
 
     def _take_from(self, found: Found, batch: Batch) -> None:
+        before = len(batch.lines)
+        if self._is_archive(found):
+            self._take_from_archive(found, batch)
+            record = self._state.find(found.key)
+            is_done = record is not None and record.packed is not None and record.is_read
+        else:
+            is_done = self._take_from_text(found, batch)
+        if is_done and len(batch.lines) == before and not batch.is_full and not self._archives.is_at(found.key):
+            self._idle[found.key] = _Idle(found.size, found.modified_ns, self._clock.monotonic())
+
+    def _is_archive(self, found: Found) -> bool:
+        record = self._state.find(found.key)
+        return found.is_named and found.is_packed if record is None else record.packed is not None
+
+    def _take_from_text(self, found: Found, batch: Batch) -> bool:
+        """Whether it was read to its end."""
         try:
             file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 closed below
         except FileNotFoundError:
-            return
+            return False
         with file:
             status = os.fstat(file.fileno())
             if found.key != (status.st_dev, status.st_ino):  # another file took the name: the next look finds both
-                return
-            before = len(batch.lines)
+                return False
             self._take_lines(found, status.st_size, file, batch)
-            if len(batch.lines) == before and not batch.is_full:
-                self._idle[found.key] = _Idle(found.size, found.modified_ns, self._clock.monotonic())
+        return not self._is_archive(found)
+
+    def _take_from_archive(self, found: Found, batch: Batch) -> None:
+        try:
+            text = self._archives.open(found)
+        except FileNotFoundError:
+            return
+        if text is None:
+            return
+        file = cast(BinaryIO, text)
+        self._take_lines(found, text.seek(0, os.SEEK_END), file, batch)
+        if not batch.is_full:
+            self._archives.close(found.key)
+            if self._state.find(found.key) is None:
+                self._archives.pass_over(found)
 
     def _rests(self, found: Found) -> bool:
         return self._resting.get(found.key, 0.0) > self._clock.monotonic()
 
     def _let_rest(self, found: Found, error: OSError) -> None:
-        if self.unreadable.get(found.path) != str(error):
+        if self._unreadable.get(found.path) != str(error):
             _log.error("%s: waits: %s; the other files go on", found.printable, error.strerror or error)
-        self.unreadable[found.path] = str(error)
+        self._unreadable[found.path] = str(error)
         self._resting[found.key] = self._clock.monotonic() + UNREADABLE_WAIT_S
 
     def _take_lines(self, found: Found, size: int, file: BinaryIO, batch: Batch) -> None:
+        file.seek(0)
         head = file.read(HEAD_BYTES)
         record = self._known(found, size, head, file)
-        if record is None and not found.path.endswith(SUFFIX):
+        if record is None and (not found.is_named or (found.is_packed and not isinstance(file, Unpacked))):
             return  # another file in the place of one that was renamed, such as its compressed copy
         tail = self._tails.setdefault(found.key, Tail(longest=RECORD_LIMIT))
         origin: Origin | None = None
@@ -193,7 +235,7 @@ class Spool:
         for line in tail.lines(file, end):
             if record is None:
                 end = line.offset + (len(line.content) if isinstance(line, Line) else line.size) + 1
-                record = self._introduce(found, head[:end])
+                record = self._introduce(found, head[:end], is_packed=isinstance(file, Unpacked))
             origin = origin or self._origin(found, record)
             packed = self._packed(origin, line, file)
             if not batch.take(packed):
@@ -239,7 +281,7 @@ class Spool:
             self._state.remember(record)
         return record
 
-    def _introduce(self, found: Found, head: bytes) -> FileRecord:
+    def _introduce(self, found: Found, head: bytes, *, is_packed: bool) -> FileRecord:
         device, inode = found.key
         record = FileRecord(
             file_id=new_file_id(self._host.instance, self._token),
@@ -250,6 +292,7 @@ class Spool:
             crc_sum=0,
             head_bytes=len(head),
             head=hash_of_head(head),
+            packed=(found.size, found.modified_ns) if is_packed else None,
         )
         self._state.remember(record)
         return record
@@ -259,9 +302,10 @@ class Spool:
         return Origin(self._kind, record.file_id, self._host.place_of(found.printable), read_at)
 
     def _forget_all_but(self, found: list[Found]) -> None:
-        present = {file.key for file in found}
-        self.unreadable = {file.path: self.unreadable[file.path] for file in found if file.path in self.unreadable}
-        for gone in self._tails.keys() - present:
+        present = {file.key: file for file in found}
+        self._archives.see(present)
+        self._unreadable = {file.path: self._unreadable[file.path] for file in found if file.path in self._unreadable}
+        for gone in self._tails.keys() - present.keys():
             del self._tails[gone]
             self._idle.pop(gone, None)
         self._resting = {key: until_s for key, until_s in self._resting.items() if key in present}

@@ -5,7 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -15,10 +15,14 @@ from producers.agent.pack import Packed
 from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
 
-STATE_FILE = "state.json"
+Kind = Literal["order", "access"]
+STATE_FILES: dict[Kind, str] = {"order": "state.json", "access": "access.json"}
 REFUSED_FOLDER = "refused"
 _CHUNK_BYTES = 1 << 20
 
+
+# Files that went, by which their compressed copies are known again. Each costs 300 bytes in every save.
+PAST_FILES = 100
 
 VERSION = 2  # 1 did not count for heartbeats: its files are counted when they are next read, those that are gone never
 
@@ -28,6 +32,7 @@ class Ledger(msgspec.Struct, kw_only=True):
 
     version: int = VERSION
     files: list[FileRecord] = []
+    past: list[FileRecord] = []  # the last of the forgotten ones
     forgotten_files: int = 0  # deleted, replaced or truncated
     forgotten_lines: int = 0  # acknowledged lines of those
 
@@ -36,9 +41,12 @@ class Ledger(msgspec.Struct, kw_only=True):
         return self.forgotten_lines + sum(record.acknowledged_lines for record in self.files)
 
 
-def read_ledger(folder: Path) -> Ledger:
-    """What the state folder holds; an empty ledger if nothing yet. Raises ConfigError for a file that is not ours."""
-    path = folder / STATE_FILE
+def read_ledger(folder: Path, kind: Kind = "order") -> Ledger:
+    """What the state folder holds of files of one kind; an empty ledger if nothing yet.
+
+    Raises ConfigError for a file that is not ours.
+    """
+    path = folder / STATE_FILES[kind]
     try:
         ledger = msgspec.json.decode(path.read_bytes(), type=Ledger)
     except FileNotFoundError:
@@ -79,13 +87,15 @@ class _Counts:
 class State:
     """Checkpoints in memory, written as a whole. What is on disk may trail: a crash then sends lines twice."""
 
-    def __init__(self, folder: Path, *, effect: Effect = no_effect) -> None:
+    def __init__(self, folder: Path, *, kind: Kind = "order", effect: Effect = no_effect) -> None:
         """The caller holds the lock. Raises ConfigError, see `read_ledger`."""
         self._folder = folder
+        self._file = folder / STATE_FILES[kind]
         self._effect = effect
-        ledger = read_ledger(folder)
+        ledger = read_ledger(folder, kind)
         self._files = {record.file_id: record for record in ledger.files}
         self._ids = {record.key: record.file_id for record in ledger.files if not record.is_over}
+        self._past = {record.file_id: record for record in ledger.past}
         self._counts = _Counts(ledger.forgotten_files, ledger.forgotten_lines)
         self.changed = False  # memory is ahead of the disk
         self.has_new_files = False  # an id is in memory alone: save before it is sent
@@ -117,6 +127,19 @@ class State:
         record = self._files[self._ids.pop(key)]
         self._keep_over(msgspec.structs.replace(record, is_over=True))
 
+    def past(self) -> list[FileRecord]:
+        """Files that are over, the last hundred: what is left of one may come back compressed."""
+        return [record for record in self._files.values() if record.is_over] + list(self._past.values())
+
+    def inherit(self, record: FileRecord, heir: FileRecord) -> None:
+        """`record`'s content is in another file now: `heir` goes on where it stopped, under the same id."""
+        if self._ids.get(record.key) == record.file_id:
+            del self._ids[record.key]
+        if self._past.pop(record.file_id, None):
+            self._counts.forgotten_files -= 1
+            self._counts.forgotten_lines -= record.acknowledged_lines
+        self.remember(heir)
+
     def said(self, file_id: str, said: Said) -> None:
         """The stream has acknowledged a heartbeat."""
         record = self._files[file_id]
@@ -132,6 +155,9 @@ class State:
         self._files[record.file_id] = record
         if record.said == record.standing(is_finished=True):
             del self._files[record.file_id]
+            self._past[record.file_id] = record
+            if len(self._past) > PAST_FILES:
+                del self._past[next(iter(self._past))]
             self._counts.forgotten_files += 1
             self._counts.forgotten_lines += record.acknowledged_lines
         self.changed = True
@@ -160,10 +186,11 @@ class State:
         """Durable on return. Raises OSError; the state on disk is then the one before."""
         ledger = Ledger(
             files=list(self._files.values()),
+            past=list(self._past.values()),
             forgotten_files=self._counts.forgotten_files,
             forgotten_lines=self._counts.forgotten_lines,
         )
-        replace(self._folder / STATE_FILE, [msgspec.json.encode(ledger)], self._effect, "state")
+        replace(self._file, [msgspec.json.encode(ledger)], self._effect, "state")
         self.changed = self.has_new_files = False
 
     def keep_refused(self, file_id: str, offset: int, size: int, file: BinaryIO) -> None:

@@ -65,4 +65,4 @@ class LakeRows:
 
 def lake(rows: LakeRows) -> SqlStore:
     """The lake's Store and its Heartbeats."""
-    return SqlStore("lake", rows.query, TABLES, keeps_repeats=True)
+    return SqlStore("lake", rows.query, TABLES)

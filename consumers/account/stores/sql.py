@@ -58,19 +58,14 @@ class SqlStore:
 
     at_once = 1_000  # a statement of Redshift takes 32,767 parameters
 
-    def __init__(self, name: str, query: Query, tables: Tables, *, keeps_repeats: bool) -> None:
+    def __init__(self, name: str, query: Query, tables: Tables) -> None:
         self._name = name
-        self._keeps_repeats = keeps_repeats
         self._query = query
         self._tables = tables
 
     @property
     def name(self) -> str:
         return self._name
-
-    @property
-    def keeps_repeats(self) -> bool:
-        return self._keeps_repeats
 
     def groups(self, since: dt.datetime) -> Iterator[Group]:
         return self._groups("totals", "", "", (), since)

@@ -30,4 +30,4 @@ def warehouse(settings: Warehouse, connect: Connect = connect) -> SqlStore:
             except Refused as refused:
                 raise ConfigError(f"the warehouse: {refused}; run `python -m consumers migrate`") from refused
 
-    return SqlStore("warehouse", query, TABLES, keeps_repeats=False)
+    return SqlStore("warehouse", query, TABLES)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from consumers.account.emitted import Beat, Stretch, Tally
-from consumers.account.progress import Place
+from consumers.account.progress import Place, Waiting
 from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.outage import Outage
@@ -92,7 +92,6 @@ class MemoryStore:
         self._name = name
         self.rows = list(rows)
         self.beats = list(beats)
-        self.keeps_repeats = True
         self.away = ""
         self.asked: list[str] = []
 
@@ -161,6 +160,7 @@ class Taken:
 
     positions: dict[str, Checkpoint] = field(default_factory=dict)
     arrivals: dict[Place, dt.datetime] = field(default_factory=dict)
+    is_seen: bool = True
     away: str = ""
 
     def taken(self) -> Mapping[str, Checkpoint]:
@@ -168,12 +168,10 @@ class Taken:
             raise Outage(self.away)
         return self.positions
 
-    def arrivals_after(
-        self, places: Collection[tuple[str, Checkpoint]]
-    ) -> Mapping[tuple[str, Checkpoint], dt.datetime]:
+    def waiting_after(self, places: Collection[Place]) -> Mapping[Place, Waiting]:
         if self.away:
             raise Outage(self.away)
-        return {place: arrival for place, arrival in self.arrivals.items() if place in places}
+        return {place: Waiting(at, self.is_seen) for place, at in self.arrivals.items() if place in places}
 
 
 def grouped(rows: Iterable[Stored]) -> Iterator[Group]:

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +154,7 @@ class Backend:
                 rows = int(body[:-1].split(b" ")[-1])
         return rows
 
-    def copy_out(self, sql: str) -> Iterator[bytes]:
+    def copy_out(self, sql: str) -> Generator[bytes, None, None]:
         """The data of `COPY ... TO STDOUT` as it comes. Raises BackendError. Closed early, it is cancelled."""
         self.send(message(b"Q", sql.encode() + b"\0"))
         answers = self.answers()

@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -21,7 +22,7 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\
 class Session(Script, Protocol):
     """The client's session: the query sees what its transaction sees."""
 
-    def copy_out(self, sql: str) -> Iterator[bytes]: ...
+    def copy_out(self, sql: str) -> Generator[bytes, None, None]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,11 @@ def run_unload(unload: Unload, backend: Session, s3: S3) -> int:
     if not unload.partition_by:
         _make_room(unload, prefix, s3)
     written: list[_Written] = []
-    for folder, rows in _partitions(unload, shape, backend):
-        if folder:
-            _make_room(unload, prefix + folder, s3)
-        written += _write(unload, shape, prefix + folder, rows, s3)
+    with closing(backend.copy_out(f"COPY ({_sorted(unload)}) TO STDOUT")) as lines:
+        for folder, rows in _partitions(unload, shape, (_row(line) for line in lines)):
+            if folder:
+                _make_room(unload, prefix + folder, s3)
+            written += _write(unload, shape, prefix + folder, rows, s3)
     if not written and not unload.partition_by:
         written = _write_nothing(unload, shape, prefix, s3)
     if unload.manifest:
@@ -67,13 +69,16 @@ def _make_room(unload: Unload, prefix: str, s3: S3) -> None:
     s3.delete(unload.bucket, [file.key for file in found])
 
 
-def _partitions(unload: Unload, shape: Shape, backend: Session) -> Iterator[tuple[str, Iterator[Row]]]:
+def _sorted(unload: Unload) -> str:
+    """The query, with the rows of a partition in a row."""
+    if not unload.partition_by:
+        return unload.sql
+    keys = ", ".join(quoted(name) for name in unload.partition_by)
+    return f"SELECT * FROM ({unload.sql}) AS unloaded ORDER BY {keys}"
+
+
+def _partitions(unload: Unload, shape: Shape, rows: Iterator[Row]) -> Iterator[tuple[str, Iterator[Row]]]:
     """Folders with their rows, one after the other."""
-    sql = unload.sql
-    if unload.partition_by:
-        keys = ", ".join(quoted(name) for name in unload.partition_by)
-        sql = f"SELECT * FROM ({sql}) AS unloaded ORDER BY {keys}"
-    rows = (_row(line) for line in backend.copy_out(f"COPY ({sql}) TO STDOUT"))
     if not unload.partition_by:
         first = next(rows, None)
         if first is not None:

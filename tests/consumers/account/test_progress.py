@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from botocore.exceptions import ClientError
 
-from consumers.account.progress import Frontier, HistoryProgress, LeaseProgress, frontiers
+from consumers.account.progress import SKEW, Frontier, HistoryProgress, LeaseProgress, Waiting, frontiers
 from consumers.account.testing.memory import NOON, Taken
 from consumers.delivery import Position
 from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint
@@ -35,13 +35,13 @@ def test_the_first_record_that_was_not_taken_bounds_what_is_closed() -> None:
     taken = {"lake": {FIRST: at(7), SECOND: at(9)}, "opensearch": {FIRST: at(8), SECOND: at(12)}}
     found = frontiers(SHARDS, taken, peek, NOON)
     assert found == {
-        "lake": Frontier(before=EARLIER, behind={SECOND: EARLIER}),
+        "lake": Frontier(before=EARLIER - SKEW, behind={SECOND: Waiting(EARLIER)}),
         "opensearch": Frontier(before=NOON, behind={}),
     }
 
 
 def test_a_record_that_came_after_all_heartbeats_bounds_nothing_that_is_known() -> None:
-    peek = Taken(arrivals={(FIRST, at(7)): NOON + dt.timedelta(seconds=1)})
+    peek = Taken(arrivals={(FIRST, at(7)): NOON + SKEW})
     (frontier,) = frontiers(SHARDS[:1], {"lake": {FIRST: at(7)}}, peek, NOON).values()
     assert frontier.before == NOON
 
@@ -49,7 +49,7 @@ def test_a_record_that_came_after_all_heartbeats_bounds_nothing_that_is_known() 
 def test_a_shard_that_was_never_read_counts_from_its_beginning() -> None:
     peek = Taken(arrivals={(SECOND, TRIM_HORIZON): EARLIER})
     (frontier,) = frontiers(SHARDS, {"lake": {FIRST: at(7)}}, peek, NOON).values()
-    assert frontier.behind == {SECOND: EARLIER}
+    assert frontier.behind == {SECOND: Waiting(EARLIER)}
 
 
 def test_a_finished_shard_is_passed_without_a_look() -> None:

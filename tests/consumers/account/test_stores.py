@@ -51,7 +51,7 @@ class _InDuckDb:
             columns = ", ".join(f"{column.name} {_TYPES[column.kind]}" for column in table.columns)
             self.database.execute(f"CREATE TABLE {table.name} ({columns})")
         tables = Tables(orders="orders", letters="letters", duplicates="duplicates", account="account")
-        self.store = SqlStore("duckdb", self._query, tables, keeps_repeats=True)
+        self.store = SqlStore("duckdb", self._query, tables)
 
     def put(self, rows: Sequence[Stored]) -> None:
         for table in set(TABLE_OF.values()):

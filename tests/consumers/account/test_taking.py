@@ -53,7 +53,6 @@ class World:
     def __init__(self) -> None:
         self.clock = ManualClock(NOON + MINUTE)
         self.stores = {name: MemoryStore(name) for name in NAMES}
-        self.stores["warehouse"].keeps_repeats = False
         self.taken = {name: Taken(positions={SHARD: AT_9}) for name in NAMES}
         self.peek = Taken()
         self.window = Window(since=NOON - DAY)

@@ -109,7 +109,8 @@ def test_where_another_worker_was_first_its_span_stands_and_the_rest_is_judged_a
     other.settle()
     other.accept(orders(3, 1))
     other.settle()
-    durable = mine.settle()
+    bench.clock.advance(20.0)
+    durable = mine.tick()
     assert durable is not None
     assert durable.sequence == 3
     assert mine.settle() == Position(5)
@@ -121,6 +122,17 @@ def test_where_another_worker_was_first_its_span_stands_and_the_rest_is_judged_a
     assert ids(bench) == [f"e-{n}" for n in range(1, 6)]
     bench.chained.check()
     assert not bench.unreferenced()
+
+
+def test_settling_leaves_nothing_open_where_another_worker_was_first() -> None:
+    bench = ColdBench()
+    mine, other = bench.path(), bench.path()
+    for path in (mine, other):
+        path.resume(None)
+    mine.accept(orders(1, 5))
+    other.accept(orders(1, 2))
+    other.settle()
+    assert mine.settle() == Position(5)
 
 
 def test_where_another_worker_is_ahead_mine_is_dropped_whole() -> None:

@@ -1,6 +1,7 @@
 """Death before any effect: the next keeper ends where an undisturbed one does."""
 
 import datetime as dt
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,15 +37,7 @@ def keep(lake: OwnLake, spans: list[Manifest], effect: Effect) -> None:
             left = [each for each in part if each.last > taken.get((each.application, each.shard_id), 0)]
             if left:
                 history.take(left)
-        ExpiryDuty(history, keep_h=1.0, clock=LATER).turn(lambda: None, ManualStop())
-
-
-class ManualStop:
-    def is_set(self) -> bool:
-        return False
-
-    def wait(self, timeout: float) -> bool:
-        return False
+        ExpiryDuty(history, keep_h=1.0, clock=LATER).turn(lambda: None, threading.Event())
 
 
 ROWS = " UNION ALL ".join(

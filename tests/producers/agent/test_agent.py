@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from producers.agent.pack import RECORD_LIMIT
-from producers.agent.put import MAX_ENTRIES
+from producers.agent.put import ONE_REQUEST
 from producers.agent.spool import FORGET_AFTER_S
 from producers.agent.state import read_ledger
-from producers.agent.testing import FakeStream, Fault, agent_on, original_of
+from producers.agent.testing import FakeShards, FakeStream, Fault, agent_on, original_of
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
@@ -89,7 +89,7 @@ def test_a_batch_spans_files_and_no_file_waits_for_another_ones_backlog(tmp_path
     stream = FakeStream()
     assert drain(tmp_path, stream)
     assert stream.requests == [500] * 4 + [1, len(stream.heartbeats)]
-    assert lines_of(stream).index(b'{"late":1}') == MAX_ENTRIES
+    assert lines_of(stream).index(b'{"late":1}') == ONE_REQUEST.lines
 
 
 def test_a_line_is_sent_once_its_lf_is_there(tmp_path: Path) -> None:
@@ -404,33 +404,56 @@ LINES = st.one_of(
     cuts=st.lists(st.floats(0, 1), max_size=5),
     faults=st.lists(st.sampled_from(Fault), max_size=12),
     ends=st.lists(st.tuples(st.sampled_from(["crash", "stop"]), st.integers(1, 12)), max_size=6),
+    reshard_after=st.none() | st.lists(st.integers(1, 12), max_size=3),
     seed=st.integers(0, 2**16),
 )
-@example(files=[[b"a", b"b"]], cuts=[], faults=[Fault.THROTTLE_SOME, Fault.THROTTLE_ALL], ends=[("stop", 1)], seed=4)
+@example(
+    files=[[b"a", b"b"]],
+    cuts=[],
+    faults=[Fault.THROTTLE_SOME, Fault.THROTTLE_ALL],
+    ends=[("stop", 1)],
+    reshard_after=None,
+    seed=4,
+)
 @example(
     files=[[b"a", b"b"]],
     cuts=[0.5],
     faults=[Fault.DROP_ANSWER_OF_SOME],
     ends=[("crash", 3), ("crash", 4), ("stop", 1)],
+    reshard_after=None,
     seed=0,
 )
 def test_every_complete_line_arrives_and_nothing_is_invented(
-    files: list[list[bytes]], cuts: list[float], faults: list[Fault], ends: list[tuple[str, int]], seed: int
+    files: list[list[bytes]],
+    cuts: list[float],
+    faults: list[Fault],
+    ends: list[tuple[str, int]],
+    reshard_after: list[int] | None,
+    seed: int,
 ) -> None:
-    """Written in pieces, over a faulty stream, by an agent that dies or is stopped anywhere and starts again."""
+    """Written in pieces, over a faulty stream, by an agent that dies or is stopped anywhere and starts again.
+
+    `reshard_after` None: a plain stream; else one that takes aggregates, so small that there are many.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        stream = FakeStream(faults, rng=random.Random(seed))
+        folder, clock, rng = Path(name), ManualClock(), random.Random(seed)
+        stream = (
+            FakeStream(faults, rng=rng)
+            if reshard_after is None
+            else FakeShards(faults, clock=clock, reshard_after=reshard_after, aggregate_bytes=600, rng=rng)
+        )
         contents = [b"".join(line + b"\n" for line in lines) + b"torn" for lines in files]
         edges = sorted(cuts)
         for low, high in zip([0.0, *edges], [*edges, 1.0], strict=True):
             for number, content in enumerate(contents):
                 append(folder, content[int(low * len(content)) : int(high * len(content))], f"{number}.ndjson")
-            run_to_the_end(folder, stream, ends)
+            run_to_the_end(folder, stream, ends, clock)
         assert_delivered(folder, stream, contents)
+        if reshard_after == []:
+            assert_in_order(stream)
 
 
-def run_to_the_end(folder: Path, stream: FakeStream, ends: list[tuple[str, int]]) -> None:
+def run_to_the_end(folder: Path, stream: FakeStream, ends: list[tuple[str, int]], clock: ManualClock) -> None:
     """The n-th run dies before an effect, or is stopped in a wait, as the n-th of `ends` says; the last one is not."""
     for kind, limit in [*ends, ("drained", 0)]:
         effects = 0
@@ -442,7 +465,6 @@ def run_to_the_end(folder: Path, stream: FakeStream, ends: list[tuple[str, int]]
             if effects == crash_at:
                 raise Crash
 
-        clock = ManualClock()
         stream._effect = effect
         agent, _ = agent_on(folder, stream, clock, effect=effect)
         with contextlib.suppress(Crash):
@@ -460,6 +482,17 @@ def assert_checkpoints_acknowledged(folder: Path, stream: FakeStream) -> None:
             offset = stored[record.file_id, offset]
             lines += 1
         assert (offset, lines) == (record.offset, record.acknowledged_lines)
+
+
+def assert_in_order(stream: FakeStream) -> None:
+    """The lines of one file with one key were stored in their order, whatever was stored twice."""
+    newest: dict[tuple[str, str], int] = {}
+    seen: set[tuple[str, int]] = set()
+    for record in stream.lines:
+        if (record.file_id, record.offset) not in seen:
+            assert newest.get((record.file_id, record.key), -1) < record.offset
+            newest[record.file_id, record.key] = record.offset
+            seen.add((record.file_id, record.offset))
 
 
 def assert_delivered(folder: Path, stream: FakeStream, contents: list[bytes]) -> None:

@@ -16,7 +16,7 @@ from contract.heartbeat import Heartbeat
 from producers.agent.files import is_same_file
 from producers.agent.pack import Packed
 from producers.agent.state import read_ledger
-from producers.agent.testing import FakeStream, Fault, agent_on, is_heartbeat, original_of
+from producers.agent.testing import FakeShards, FakeStream, Fault, agent_on, is_heartbeat, original_of
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
@@ -50,10 +50,18 @@ class Crash(Exception):
 class World:
     """Files with their histories, and an agent that the events happen to."""
 
-    def __init__(self, folder: Path, faults: list[Fault], events: list[Event]) -> None:
+    def __init__(
+        self, folder: Path, faults: list[Fault], events: list[Event], *, reshard_after: list[int] | None
+    ) -> None:
+        """`reshard_after` None: over a plain stream; else over one that takes aggregates."""
         self.folder = folder
         self.clock = ManualClock()
-        self.stream = FakeStream(faults, rng=random.Random(0), effect=self.effect)
+        rng = random.Random(0)
+        self.stream = (
+            FakeStream(faults, rng=rng, effect=self.effect)
+            if reshard_after is None
+            else FakeShards(faults, clock=self.clock, reshard_after=reshard_after, rng=rng, effect=self.effect)
+        )
         self.contents: dict[str, bytes] = {}  # of the files that are there, by name
         self.past: list[bytes] = []  # of those that are not, or not as they were
         self.surely_read: list[bytes] = []  # of those, what the agent's state on disk says it has read to its end
@@ -196,17 +204,19 @@ def assert_complete(world: World, last: dict[str, Heartbeat]) -> None:
     first=st.lists(APPENDS, min_size=1, max_size=3),
     events=st.lists(EVENTS, max_size=60),
     faults=st.lists(st.sampled_from(Fault), max_size=20),
+    reshard_after=st.none() | st.lists(st.integers(1, 12), max_size=3),
 )
 @example(
     first=[Event("append", "a", b"y\n" * 600)],
     events=[Event("nothing")] * 8 + [Event("time", seconds=310.0)] * 2 + [Event("delete", "a"), Event("crash")],
     faults=[Fault.NONE, Fault.DROP_ANSWER],
+    reshard_after=None,
 )
 def test_a_heartbeat_is_true_and_comes_after_its_lines(
-    first: list[Event], events: list[Event], faults: list[Fault]
+    first: list[Event], events: list[Event], faults: list[Fault], reshard_after: list[int] | None
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        world = World(Path(name), faults, [*events])
+        world = World(Path(name), faults, [*events], reshard_after=reshard_after)
         for event in first:
             world.append(event.name, event.content)
         world.run()

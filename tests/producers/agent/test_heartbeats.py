@@ -15,7 +15,7 @@ from contract.heartbeat import Heartbeat
 from producers.agent.agent import Agent
 from producers.agent.files import FileRecord, Said
 from producers.agent.pack import RECORD_LIMIT, Packed, partition_key
-from producers.agent.put import MAX_ENTRIES
+from producers.agent.put import ONE_REQUEST
 from producers.agent.spool import FORGET_AFTER_S, Host
 from producers.agent.state import Ledger, State, read_ledger
 from producers.agent.testing import RHYTHM, FakeStream, Fault, agent_on, is_heartbeat
@@ -183,7 +183,7 @@ def test_a_file_that_was_deleted_before_it_was_read_to_its_end_is_never_final(tm
     follower = Follower(tmp_path, stream := FakeStream())
     append(tmp_path, LINE + b"\n", "lost.ndjson")
     follower.go_on(2)
-    append(tmp_path, (LINE + b"\n") * (MAX_ENTRIES + 1), "first.ndjson")
+    append(tmp_path, (LINE + b"\n") * (ONE_REQUEST.lines + 1), "first.ndjson")
     path = append(tmp_path, LINE + b"\n", "lost.ndjson")
     follower.agent._send_next(StopAfter(100, follower.clock))
     path.unlink()
@@ -197,18 +197,18 @@ def test_a_file_that_was_deleted_before_it_was_read_to_its_end_is_never_final(tm
 
 def test_a_file_deleted_in_the_middle_of_its_backlog_is_never_final(tmp_path: Path) -> None:
     follower = Follower(tmp_path, stream := FakeStream())
-    path = append(tmp_path, b"{}\n" * (MAX_ENTRIES + 1))
+    path = append(tmp_path, b"{}\n" * (ONE_REQUEST.lines + 1))
     follower.agent._send_next(StopAfter(100, follower.clock))
     path.unlink()
     follower.go_on(15)
-    assert claims(stream) == [(3 * MAX_ENTRIES, 3 * MAX_ENTRIES + 3, False)]
+    assert claims(stream) == [(3 * ONE_REQUEST.lines, 3 * ONE_REQUEST.lines + 3, False)]
 
 
 def test_a_final_file_that_grows_and_is_deleted_unread_is_opened_again(tmp_path: Path) -> None:
     append(tmp_path, name="lost.ndjson")
     drain(tmp_path, FakeStream())
     follower = Follower(tmp_path, stream := FakeStream())
-    append(tmp_path, (LINE + b"\n") * (MAX_ENTRIES + 1), "first.ndjson")
+    append(tmp_path, (LINE + b"\n") * (ONE_REQUEST.lines + 1), "first.ndjson")
     path = append(tmp_path, LINE + b"\n", "lost.ndjson")
     follower.agent._send_next(StopAfter(100, follower.clock))
     path.unlink()
@@ -343,11 +343,11 @@ def test_lines_do_not_wait_for_a_heartbeat_that_is_not_taken(tmp_path: Path) -> 
 
 
 def test_many_heartbeats_are_several_requests_and_a_drain_sends_them_all(tmp_path: Path) -> None:
-    for number in range(MAX_ENTRIES + 10):
+    for number in range(ONE_REQUEST.lines + 10):
         append(tmp_path, name=f"{number}.ndjson")
     stream = FakeStream([Fault.NONE] * 2 + [Fault.THROTTLE_SOME, Fault.REFUSE, Fault.DROP_ANSWER])
     assert drain(tmp_path, stream)
-    assert len({beat.sp.f for beat in stream.heartbeats if beat.final}) == MAX_ENTRIES + 10
+    assert len({beat.sp.f for beat in stream.heartbeats if beat.final}) == ONE_REQUEST.lines + 10
 
 
 def test_a_drain_that_is_stopped_before_the_last_heartbeat_does_not_claim_success(tmp_path: Path) -> None:

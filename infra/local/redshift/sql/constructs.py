@@ -27,7 +27,7 @@ _ALLOWED: frozenset[type[exp.Expr]] = frozenset(
         *(exp.Unnest, exp.AtIndex),
     }
 )
-_NAMES = {
+_NAMES: dict[type[exp.Expr], str] = {
     exp.ByteString: "an E'' string",
     exp.RawString: "a dollar-quoted string",
     exp.Array: "an array constructor",

@@ -1,0 +1,54 @@
+"""An aggregate written by hand: what `aggregate.aggregated` makes of records without explicit hash keys, at half the
+CPU. A sender does this for every line that it sends; protobuf builds a message of each first.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from contract.kpl.aggregate import MAGIC
+
+# Tag bytes of messages.proto: field number << 3 | 2 (length-delimited) or 0 (varint).
+_KEY_TABLE, _RECORD, _KEY_INDEX, _DATA = b"\x0a", b"\x1a", b"\x08", b"\x1a"
+# Bytes that a record below 2 MiB adds to an aggregate beside its key and data, at most: three lengths and one index.
+OVERHEAD = 4 * (1 + 3)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+_SHORT = 1 << 11
+_VARINTS = tuple(_varint(value) for value in range(1 << 14))
+_DATA_HEADS = tuple(_DATA + _varint(size) for size in range(_SHORT))
+# Of records with less than _SHORT bytes of data: up to the index, for an index of one and of two bytes.
+_RECORD_HEADS = tuple(
+    tuple(_RECORD + _varint(1 + width + len(_DATA_HEADS[size]) + size) + _KEY_INDEX for size in range(_SHORT))
+    for width in (1, 2)
+)
+
+
+def packed_together(keys: Sequence[str], data: Iterable[bytes]) -> bytes:
+    """Data of the one stream record that carries two or more records, each given by its partition key and data."""
+    table: dict[str, int] = {}
+    narrow, wide = _RECORD_HEADS
+    parts: list[bytes] = []
+    for key, content in zip(keys, data, strict=True):
+        index = table.setdefault(key, len(table))
+        size = len(content)
+        if size < _SHORT and index < len(_VARINTS):
+            parts += (narrow[size] if index < 0x80 else wide[size], _VARINTS[index], _DATA_HEADS[size], content)
+        else:
+            inner = b"%b%b%b%b" % (_KEY_INDEX, _varint(index), _DATA, _varint(size))
+            parts += (_RECORD, _varint(len(inner) + size), inner, content)
+    body = b"".join([*(_table_entry(key) for key in table), *parts])
+    return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
+
+
+def _table_entry(key: str) -> bytes:
+    text = key.encode()
+    return b"%b%b%b" % (_KEY_TABLE, _varint(len(text)), text)

@@ -1,0 +1,104 @@
+"""A batch, parted by shards: what may go next, in order, and what has to wait. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from contract.kpl.aggregate import OUTER_KEY, hash_key_of
+from contract.kpl.writing import OVERHEAD, packed_together
+from producers.agent.pack import Packed
+from producers.agent.put import HELD_BACK, ONE_REQUEST
+from producers.agent.shard_map import ShardMap
+from producers.agent.tokens import Room
+
+
+class Lane:
+    """One shard's lines of a batch."""
+
+    def __init__(self, shard_id: str, room: Room) -> None:
+        self.shard_id = shard_id
+        self.room = room
+        self.places: list[int] = []  # in the batch
+        self.lines: list[Packed] = []
+        self.done = 0  # so many of them are stored
+
+    @property
+    def is_empty(self) -> bool:
+        return self.done == len(self.lines)
+
+
+class Entry:
+    """One record of a request: the next lines of a lane, or the next one as it is."""
+
+    def __init__(self, lane: Lane, most_bytes: int) -> None:
+        """`most_bytes` of an aggregate; one line alone may be larger, as large as a record may be."""
+        self.lane = lane
+        lines, end, size = lane.lines, lane.done, 0
+        while end < len(lines):
+            more = len(lines[end].data) + len(lines[end].key) + OVERHEAD
+            if size and size + more > most_bytes:
+                break
+            size += more
+            end += 1
+        self.end = end
+        self.size = size  # bytes of data and keys, at most
+
+    def record(self) -> dict[str, Any]:
+        """As PutRecords takes it."""
+        lines = self.lane.lines[self.lane.done : self.end]
+        key = lines[0].key
+        if len(lines) == 1:
+            return {"Data": lines[0].data, "PartitionKey": key}
+        data = packed_together([line.key for line in lines], [line.data for line in lines])
+        return {"Data": data, "PartitionKey": OUTER_KEY, "ExplicitHashKey": str(hash_key_of(key))}
+
+
+class Lanes:
+    """At most one record of a shard in a request; the next one once it is stored."""
+
+    def __init__(
+        self, batch: Sequence[Packed], shards: ShardMap, room_of: Callable[[str], Room], *, most_bytes: int
+    ) -> None:
+        self._most_bytes = most_bytes
+        self.codes: list[str | None] = [HELD_BACK] * len(batch)  # of the batch's lines
+        lanes: dict[int, Lane] = {}
+        for place, line in enumerate(batch):
+            shard = shards.shard_of(line.key)
+            lane = lanes.get(shard)
+            if lane is None:
+                shard_id = shards.shard_ids[shard]
+                lane = lanes[shard] = Lane(shard_id, room_of(shard_id))
+            lane.places.append(place)
+            lane.lines.append(line)
+        self._lanes = deque(lanes.values())
+
+    def next_request(self) -> list[Entry]:
+        """At least one entry, or none: every line is stored, or waits. `settle` each before the next request."""
+        request: list[Entry] = []
+        size = 0
+        for _ in range(len(self._lanes)):
+            lane = self._lanes[0]
+            if not lane.is_empty and not lane.room.opens_in_s():
+                entry = Entry(lane, self._most_bytes)
+                if len(request) == ONE_REQUEST.lines or size + entry.size > ONE_REQUEST.bytes:
+                    break  # its turn comes first in the next one
+                lane.room.spend(entry.size)
+                request.append(entry)
+                size += entry.size
+            self._lanes.rotate(-1)
+        return request
+
+    def settle(self, entry: Entry, code: str | None) -> None:
+        """What became of an entry: `code` is None once it is stored, else the error's."""
+        lane = entry.lane
+        for place in lane.places[lane.done : entry.end]:
+            self.codes[place] = code
+        if code is None:
+            lane.done = entry.end
+            lane.room.taken()
+        else:
+            lane.room.refused(entry.size)
+
+    def opens_in_s(self) -> float:
+        """How long until the first of those that wait may go (s); 0.0 if none waits, or it may go now."""
+        return min((lane.room.opens_in_s() for lane in self._lanes if not lane.is_empty), default=0.0)

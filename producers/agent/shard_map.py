@@ -1,0 +1,48 @@
+"""Which shard a partition key leads to, foretold: what is packed together shall belong to one shard."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contract.kpl.aggregate import LARGEST_HASH_KEY, hash_key_of
+
+_KEYS_KNOWN = 1 << 16  # bounded: they are forgotten all at once, and found again
+
+
+class ShardMap:
+    """The open shards of a stream at one moment."""
+
+    def __init__(self, shard_ids: Sequence[str], last_hash_keys: Sequence[int]) -> None:
+        """Both in the order of the hash keys; together they cover all of them."""
+        self.shard_ids = tuple(shard_ids)
+        self._ends = tuple(last_hash_keys)
+        self._known: dict[str, int] = {}
+
+    def shard_of(self, key: str) -> int:
+        """The place in `shard_ids` of the shard that `key` belongs to."""
+        place = self._known.get(key)
+        if place is None:
+            place = bisect_left(self._ends, hash_key_of(key))
+            if len(self._known) == _KEYS_KNOWN:
+                self._known.clear()
+            self._known[key] = place
+        return place
+
+
+def shard_map(shards: Sequence[Mapping[str, Any]]) -> ShardMap | None:
+    """From what ListShards answers. None while the open shards do not cover every hash key once: in a reshard."""
+    found = sorted((_range(shard), shard["ShardId"]) for shard in shards if _is_open(shard))
+    starts = [first for (first, _), _ in found]
+    ends = [last for (_, last), _ in found]
+    if not found or starts != [0, *(end + 1 for end in ends[:-1])] or ends[-1] != LARGEST_HASH_KEY:
+        return None
+    return ShardMap([shard_id for _, shard_id in found], ends)
+
+
+def _is_open(shard: Mapping[str, Any]) -> bool:
+    return "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+
+
+def _range(shard: Mapping[str, Any]) -> tuple[int, int]:
+    keys = shard["HashKeyRange"]
+    return int(keys["StartingHashKey"]), int(keys["EndingHashKey"])
