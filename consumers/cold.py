@@ -24,7 +24,7 @@ from runtime.outage import Outage
 
 _log = logging.getLogger(__name__)
 
-_TOGETHER = 2_048  # records judged before the span is measured
+_TOGETHER = 256  # records judged before the span is measured: their rows are still in the processor's cache then
 # A manifest's last record is in it whole, so the position after it lies behind every record inside an aggregate. Fits
 # the 32 bits that other readers of the lease table may give it.
 _WHOLE = 2**31 - 1

@@ -76,7 +76,11 @@ class LetterRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
 
 
 class DuplicateRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """A second line with a known identity: the shop emitted twice. Keeps the account exact."""
+    """A second line with a known identity: the shop emitted twice. Keeps the account exact.
+
+    A line has one such row, by the verdict that came first: a second line that was refused, and accepted when it was
+    delivered again, is not looked at for a conflict.
+    """
 
     event_id: str  # a letter's id where a refused event came twice
     conflict: bool  # the content differs from the first one's

@@ -3,6 +3,8 @@
 import click
 
 from producers.agent.command import agent
+from producers.agent.drain_command import drain
+from producers.agent.status_command import status
 from producers.reference.command import reference
 from producers.replay.command import replay
 from producers.storefront.command import storefront
@@ -14,7 +16,7 @@ def producers() -> None:
     """Emit events: the agent beside the shop, replays of old exports, reference data, the demo storefront."""
 
 
-for command in (agent, reference, replay, storefront):
+for command in (agent, drain, status, reference, replay, storefront):
     producers.add_command(command)
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ class Streams:
     """The streams between producers and consumers."""
 
     transactions: str = setting("storepulse-transactions", "stream of orders")
+    access: str = setting("storepulse-access", "stream of the web servers' access logs")
     transport: Literal["kinesis", "kafka"] = setting("kinesis", "what carries them: `kinesis`, or topics of `kafka`")
 
 

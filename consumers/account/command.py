@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 import sys
+from collections.abc import Callable
 
 import click
 import msgspec
@@ -14,11 +15,13 @@ from consumers.account.process import account_of_parts, parts_of
 from consumers.account.render import progress_of, show_account
 from consumers.account.report import Account, exit_code
 from consumers.account.settings import AccountSettings
-from consumers.account.settled import settled_account
 from consumers.account.verdict import as_json
 from runtime.clock import Clock, SystemClock
 from runtime.command import stop_on_signals, with_settings
 from runtime.errors import ConfigError
+from runtime.outage import Stop
+
+LOOK_S = 2.0  # between two looks: of the five reads a second of a shard live takes three and cold one
 
 
 class When(click.ParamType[dt.datetime]):
@@ -75,7 +78,10 @@ def account(
 
 def window_of(settings: AccountSettings, since: dt.datetime | None, until: dt.datetime | None, clock: Clock) -> Window:
     """The time to account for. Raises ConfigError for one that is none."""
-    since = since or (until or clock.now()) - dt.timedelta(days=settings.account.window_days)
+    now = clock.now()
+    since = since or (until or now) - dt.timedelta(days=settings.account.window_days)
+    if since > now:  # nothing arrived then, and nothing would be found to be missing
+        raise ConfigError(f"--from {since.isoformat()} is in the future")
     if until is not None and until <= since:
         raise ConfigError(f"--from {since.isoformat()} is not before --to {until.isoformat()}")
     return Window(since=since, until=until)
@@ -99,3 +105,27 @@ def take(settings: AccountSettings, window: Window, *, wait_s: float, clock: Clo
             clock=clock,
             seen=show,
         )
+
+
+def settled_account(
+    take: Callable[[bool], Account],
+    *,
+    within_s: float,
+    stop: Stop,
+    clock: Clock,
+    seen: Callable[[Account], None] = lambda account: None,
+) -> Account:
+    """The account once it is settled; as it is when the time is over, or `stop` is set.
+
+    `take(thorough)`: the looks on the way only count, the last one also looks for objects and locates what is missing.
+    `seen` hears of each account on the way. Raises nothing of its own.
+    """
+    give_up_s = clock.monotonic() + within_s
+    while within_s > 0:
+        account = take(False)
+        seen(account)
+        if account.settled or clock.monotonic() >= give_up_s:
+            break
+        if stop.wait(min(LOOK_S, max(0.0, give_up_s - clock.monotonic()))):
+            break
+    return take(True)

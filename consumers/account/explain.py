@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 import msgspec
 
@@ -13,11 +13,10 @@ from consumers.account.balance import Difference
 from consumers.account.chains import Link, Missing, chunks, links_since, missing_objects
 from consumers.account.emitted import Beat, Heartbeats, Stretch
 from consumers.account.found import look_within
-from consumers.account.locate import located
-from consumers.account.narrow import narrowed, pieces
+from consumers.account.locate import located, narrowed, pieces
 from consumers.account.originals import Originals
 from consumers.account.report import Gap, GapKind, Line
-from consumers.account.stores.store import Store
+from consumers.account.stores.store import Store, Torn
 from consumers.keeper.store import HistoryStore, Place
 from consumers.manifests import START, Manifest
 from consumers.objects import Objects
@@ -27,6 +26,7 @@ from runtime.outage import Outage
 
 MOST_FILES = 50  # are located; the others are named with their counts
 MOST_LINES = 100  # are named of a file in a store; the others are counted
+_MOST_TORN = 1_000  # orders of a store are named
 _MOST_PARTS = 20  # of a file are looked at line by line
 _TOGETHER = 1_000  # manifests whose objects are looked for at once: most of a shard's day
 _READERS = 8
@@ -109,6 +109,24 @@ class Explainer:
         for file_id, case in cases.items():
             lines = self._lines_of(case, originals) if file_id in chosen else {}
             gaps += _gaps_of(file_id, case, lines)
+        return gaps
+
+    def torn(self, window: Window, closed_before: Mapping[str, dt.datetime], beats: Mapping[str, Beat]) -> list[Gap]:
+        """Orders of the `window` whose order lines are not those that they were made of.
+
+        In: by store, until when everything that arrived is there; the last heartbeat of each file.
+        """
+        gaps: list[Gap] = []
+        for store in self._stores:
+            if store.name not in closed_before:
+                continue
+            try:
+                found = list(store.torn(window.since, closed_before[store.name], _MOST_TORN))
+            except (Outage, ConfigError) as error:
+                self._note(f"order lines of {store.name}: {error}")
+                continue
+            for file_id, of_file in groupby(found, key=lambda each: each.file_id):
+                gaps.append(_torn_gap(store.name, file_id, list(of_file), beats.get(file_id)))
         return gaps
 
     def _walk(self, originals: Originals | None, window: Window, taken: Sequence[Mapping[Place, int]]) -> list[Gap]:
@@ -252,6 +270,22 @@ def _gap(
         end=stretch.end,
         lines=ordered[:MOST_LINES],
         more=max(0, len(ordered) - MOST_LINES),
+    )
+
+
+def _torn_gap(store: str, file_id: str, orders: Sequence[Torn], beat: Beat | None) -> Gap:
+    lines = [
+        Line(trouble="torn", offset=each.offset, end=each.offset + each.bytes + 1, id=each.row_id) for each in orders
+    ]
+    return Gap(
+        kind=GapKind.TORN,
+        text=f"{len(orders)} orders do not have the order lines that they were made of"
+        f" (the first: {orders[0].held} of {orders[0].lines})",
+        store=store,
+        file_id=file_id,
+        path=beat.path if beat else None,
+        lines=lines[:MOST_LINES],
+        more=max(0, len(lines) - MOST_LINES),
     )
 
 

@@ -68,4 +68,8 @@ def account_of_parts(parts: Parts, window: Window, settings: Accounting, *, thor
         return account_of(look, [], [], settings)
     explainer = Explainer(parts.stores, parts.tables, parts.history, look.taken_at)
     gaps = explainer.gaps(cases_of(look), window, parts.histories, look.trouble)
+    closed_before = {
+        name: min(each.frontier.before, window.until or each.frontier.before) for name, each in look.stores.items()
+    }
+    gaps += explainer.torn(window, closed_before, look.newest)
     return account_of(look, gaps, explainer.notes, settings)

@@ -19,6 +19,7 @@ _TROUBLES = {
     "twice": "found more than once",
     "other_content": "found with another length or checksum",
     "never_reached": "never reached the stream, or its raw records are gone",
+    "torn": "its order lines are not all there",
     "nowhere": "in no store; the raw records could not be read",
 }
 _STYLES = {Verdict.BALANCES: "bold green", Verdict.DOES_NOT_BALANCE: "bold red", Verdict.INCOMPLETE: "bold yellow"}

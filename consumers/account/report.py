@@ -27,6 +27,7 @@ class GapKind(StrEnum):
     SKIPPED = "skipped"  # the agent passed over bytes of a file: lines that never left the source
     OBJECT = "object"  # an object is absent from its bucket
     UNNAMED = "unnamed"  # rows that no heartbeat vouches for
+    TORN = "torn"  # an order whose order lines are not all there
     REVENUE = "revenue"  # stores disagree though each holds what was emitted
     OPEN = "open"  # a file whose agent fell silent before it was done
     BEHIND = "behind"  # records wait for too long to be taken
@@ -36,7 +37,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line, or a range of bytes whose lines nobody has."""
 
     # missing: not in this store; twice; other_content: its bytes or checksum; never_reached: in no store and not among
-    # the originals; nowhere: in no store, originals could not be read
+    # the originals; nowhere: in no store, originals could not be read; torn: its order lines are not all there
     trouble: str
     offset: int
     end: int  # after the last byte, newline included

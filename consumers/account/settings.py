@@ -24,7 +24,7 @@ class Accounting:
     )
     in_flight_s: Seconds = setting(
         7200.0,
-        "lines that are on their way to a store for longer are a gap: twice the slowest cadence of the warehouse",
+        "records that a store has not taken for so long are a gap: twice the slowest cadence of the warehouse",
         unit="s",
     )
 

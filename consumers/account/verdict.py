@@ -46,7 +46,7 @@ def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], setting
     stores += [StoreAccount(name=name, trouble=why) for name, why in look.trouble.items()]
     stores.sort(key=lambda store: store.name)
     gaps = [*located, *_open_gaps(open_files), *_unnamed(look, settings), *_behind(look, settings)]
-    said = [*notes, *_foreign_notes(stores)]
+    said = [*notes, *_foreign_notes(stores), *_earlier_notes(look)]
     has_all = _has_all(look) and not open_files and not any(store.in_flight for store in stores)
     disagreement = balance.disagreements({name: each.revenue for name, each in look.stores.items()})
     if disagreement and not any(gap.kind is GapKind.LINES for gap in gaps):
@@ -170,9 +170,11 @@ def _behind(look: Look, settings: Accounting) -> list[Gap]:
     for name, each in look.stores.items():
         late = {s: w.since for s, w in each.frontier.behind.items() if w.is_seen and w.since < before}
         if late:
-            lines = balance.in_flight(look.emitted, each.closed)
-            text = f"records since {min(late.values()):%Y-%m-%d %H:%M:%S} UTC are not taken ({', '.join(sorted(late)[:3])})"
-            gaps.append(Gap(kind=GapKind.BEHIND, text=f"{lines} known lines are in flight; {text}", store=name))
+            shards = ", ".join(sorted(late)[:3]) + (" and more" if len(late) > 3 else "")
+            text = f"records since {min(late.values()):%Y-%m-%d %H:%M:%S} UTC are not taken ({shards})"
+            if lines := balance.in_flight(look.emitted, each.closed):
+                text += f"; {lines} lines are in flight"
+            gaps.append(Gap(kind=GapKind.BEHIND, text=text, store=name))
     return gaps
 
 
@@ -183,6 +185,16 @@ def _foreign_notes(stores: Sequence[StoreAccount]) -> list[str]:
         return []
     each = ", ".join(f"{name} {rows.orders} orders and {rows.letters} letters" for name, rows in found.items())
     return [f"records that no agent sent differ: {each}"]
+
+
+def _earlier_notes(look: Look) -> list[str]:
+    """Files that an earlier account has named as open, and that still are: no later one is silent about them."""
+    since = look.window.since
+    left = [beat for _, beat in sorted(look.newest.items()) if not beat.final and beat.arrived_at < since]
+    if not left:
+        return []
+    names = ", ".join(f"{beat.path} ({beat.file_id})" for beat in left[:3]) + (" and more" if len(left) > 3 else "")
+    return [f"left open before {since:%Y-%m-%d %H:%M:%S} UTC, and still not final: {names}"]
 
 
 def _revenue_gap(currency: str, by_store: Mapping[str, int]) -> Gap:

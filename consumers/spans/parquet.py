@@ -41,7 +41,7 @@ class ParquetPart:
         self.rows += batch.num_rows
         self._open.append(batch)
         self._open_rows += batch.num_rows
-        self._open_bytes += batch.nbytes
+        self._open_bytes += batch.get_total_buffer_size()
         if self._open_rows >= _ROW_GROUP:
             self._write()
 

@@ -39,12 +39,14 @@ class RawWriter:
     def __init__(self) -> None:
         self._sink = pa.BufferOutputStream()
         self._stream = pa.CompressedOutputStream(self._sink, "zstd")
+        self._lines: list[bytes] = []  # not yet compressed: a call costs as much as a hundred lines
+        self._line_bytes = 0
         self.records = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes in memory, but for the compressor's block."""
-        return int(self._sink.tell())
+        return int(self._sink.tell()) + self._line_bytes
 
     def add(self, records: Sequence[Record], refused: Sequence[bool]) -> int:
         """Append records, oldest first. Returns the bytes of their data.
@@ -72,12 +74,20 @@ class RawWriter:
 
     def finish(self) -> bytes:
         """The object. Nothing can be added afterwards."""
+        self._compress()
         self._stream.close()
         return self._sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
     def _write(self, lines: list[bytes]) -> None:
-        self._stream.write(b"".join(lines))
+        self._lines += lines
+        self._line_bytes += sum(map(len, lines))
         self.records += len(lines)
+        if self._line_bytes >= _CHUNK_BYTES:
+            self._compress()
+
+    def _compress(self) -> None:
+        self._stream.write(b"".join(self._lines))
+        self._lines, self._line_bytes = [], 0
 
 
 def read_raw(content: bytes) -> Iterator[RawRecord]:

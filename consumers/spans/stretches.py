@@ -1,7 +1,7 @@
 """Which lines of which spool files are among the records of an object."""
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consumers.manifests import FileStretch
 
@@ -14,18 +14,26 @@ class Stretches:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the lines of these rows; those of foreign producers have no file."""
-        offset = batch["origin_offset"]
-        end = pc.add(pc.add(offset, batch["origin_bytes"]), 1)  # and its newline
-        lines = pa.table({"file": batch["origin_file"], "offset": offset, "end": end})
-        sums = lines.group_by("file", use_threads=False)
-        for row in sums.aggregate([("offset", "min"), ("end", "max"), ("offset", "count")]).to_pylist():
-            if row["file"] is not None:
-                known = self._found.get(row["file"], (row["offset_min"], 0, 0))
-                self._found[row["file"]] = (
-                    min(known[0], row["offset_min"]),
-                    max(known[1], row["end_max"]),
-                    known[2] + row["offset_count"],
-                )
+        if batch["origin_file"].null_count:
+            batch = batch.filter(batch["origin_file"].is_valid())
+        if not batch.num_rows:
+            return
+        files = batch["origin_file"].dictionary_encode()
+        codes = files.indices.to_numpy()
+        by_file = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[by_file], prepend=-1))
+        offsets = batch["origin_offset"].to_numpy()
+        ends = offsets + batch["origin_bytes"].to_numpy() + 1  # and the newline
+        stretches = zip(
+            files.dictionary.to_pylist(),
+            np.minimum.reduceat(offsets[by_file], starts).tolist(),
+            np.maximum.reduceat(ends[by_file], starts).tolist(),
+            np.diff(starts, append=len(codes)).tolist(),
+            strict=True,
+        )
+        for file, first, end, lines in stretches:
+            known = self._found.get(file, (first, end, 0))
+            self._found[file] = min(known[0], first), max(known[1], end), known[2] + lines
 
     def all(self) -> list[FileStretch]:
         """By file id, in order."""

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from consumers import identities
+from consumers.identities import Judged
 from consumers.keeper.store import Discrepancy
 from consumers.manifests import Manifest
 from consumers.warehouse import once
@@ -15,7 +17,9 @@ from consumers.warehouse.ddl import create_stage
 from consumers.warehouse.ledger import read_ends, record, require_next
 from consumers.warehouse.schema import Schema
 from contract.rows import CommitRow
-from contract.tables import ACCOUNT, COMMITS, LINES, ORDERS
+from contract.tables import ACCOUNT, COMMITS, LETTERS, LINES, ORDERS
+
+_JUDGED = (identities.ORDERS, identities.LETTERS)  # tables of judged events, in the order in which they are taken
 
 # LOCK comes first: under SNAPSHOT isolation a transaction sees what was committed before its first statement that
 # reads or writes, so the ledger that is read after the lock has what the lock's last holder did. Whoever comes late,
@@ -50,10 +54,12 @@ class Commit:
         self._session.execute("lock ledger", _LOCK)
         require_next(read_ends(self._session), manifests)
         staged = self._stage(loads)
-        orders = self._judge(once.ORDERS, staged, loads)
+        judged = {each.table.name: self._judge(each, staged, loads) for each in _JUDGED}
+        orders, letters = judged[ORDERS.name], judged[LETTERS.name]
         lines = self._lines(staged, repeated=orders.added < staged.get(ORDERS.name, 0))
-        letters = self._judge(once.LETTERS, staged, loads)
         heartbeats = self._heartbeats(staged, loads)
+        if left := staged.keys() - judged.keys() - {LINES.name, ACCOUNT.name}:
+            raise Discrepancy(f"nothing takes the rows of {', '.join(sorted(left))}")
         done = CommitRow(
             commit_id=self._id,
             committed_at=now,
@@ -62,9 +68,9 @@ class Commit:
             lines=lines,
             letters=letters.added,
             heartbeats=heartbeats.added,
-            duplicates=orders.duplicates + letters.duplicates,
+            duplicates=sum(each.duplicates for each in judged.values()),
             conflicts=orders.conflicts,
-            redelivered=orders.redelivered + letters.redelivered + heartbeats.redelivered,
+            redelivered=heartbeats.redelivered + sum(each.redelivered for each in judged.values()),
         )
         self._record(manifests, done)
         self._session.commit()
@@ -97,9 +103,9 @@ class Commit:
             moved = self._session.execute(f"fill {stage}", once.insert_all(stage, columns, into))
             _same(f"{load.table}: rows of older spans staged", moved, "copied", load.rows)
 
-    def _judge(self, judged: once.Judged, staged: Mapping[str, int], loads: Mapping[str, Load]) -> _Taken:
+    def _judge(self, judged: Judged, staged: Mapping[str, int], loads: Mapping[str, Load]) -> _Taken:
         """Add what is new; find second lines of what is known. Rows staged = added + duplicates + redelivered."""
-        table = judged.table
+        table = judged.table.name
         if table not in staged:
             return _Taken()
         days = once.day_ranges(file.day for load in loads.values() if load.table == table for file in load.files)
@@ -111,7 +117,7 @@ class Commit:
         if added == staged[table]:  # as it mostly is: every row was a new one
             return _Taken(added=added)
         conflicts = 0
-        if judged is once.ORDERS:
+        if judged is identities.ORDERS:
             conflicts = self._session.execute("add conflicts", once.insert_conflicts(days), given)
         later = self._session.execute(f"add duplicates of {table}", once.insert_duplicates(judged, days), given)
         self._check_lines(judged, days)
@@ -120,14 +126,15 @@ class Commit:
             raise Discrepancy(f"{table}: {added} rows and {later} duplicates from {staged[table]} rows staged")
         return _Taken(added=added, duplicates=later, conflicts=conflicts, redelivered=redelivered)
 
-    def _check_lines(self, judged: once.Judged, days: once.Days) -> None:
+    def _check_lines(self, judged: Judged, days: once.Days) -> None:
         """Every line that was staged is stored now, once."""
-        (staged,) = self._session.query(f"count lines of {judged.table}", once.count_lines(judged))
+        table = judged.table.name
+        (staged,) = self._session.query(f"count lines of {table}", once.count_lines(judged))
         (stored,) = self._session.query(
-            f"count stored lines of {judged.table}", once.count_stored(judged, days), once.parameters(days)
+            f"count stored lines of {table}", once.count_stored(judged, days), once.parameters(days)
         )
         found = int(stored["firsts"] or 0) + int(stored["laters"] or 0)
-        _same(f"{judged.table}: lines stored", found, "staged", staged["lines"])
+        _same(f"{table}: lines stored", found, "staged", staged["lines"])
 
     def _lines(self, staged: Mapping[str, int], *, repeated: bool) -> int:
         """Add the lines of the orders that were added."""

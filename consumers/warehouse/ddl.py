@@ -20,7 +20,7 @@ DESIGNS: Mapping[str, Design] = {
     ORDERS.name: Design(key=("event_id", "event_date"), sorted_by="event_time"),
     LINES.name: Design(key=("event_id", "event_date", "line_number"), sorted_by="event_time"),
     LETTERS.name: Design(key=("letter_id", "read_on"), sorted_by="arrived_at"),
-    ACCOUNT.name: Design(key=("file_id", "end_offset", "final"), sorted_by="arrived_at"),
+    ACCOUNT.name: Design(key=("file_id", "end_offset", "final", "read_at"), sorted_by="arrived_at"),
     DUPLICATES.name: Design(sorted_by="arrived_at"),
     CONFLICTS.name: Design(sorted_by="arrived_at"),
     LEDGER.name: Design(key=("application", "shard_id", "previous"), sorted_by="committed_at"),

@@ -15,8 +15,8 @@ _SALES_BY_DAY = (
     " FROM orders GROUP BY event_date, channel, region, currency, kind"
 )
 
-# New ones at the end, and nowhere else: a database knows them by their place. A column that the contract gains is
-# named in `SCHEMA.added` and follows here as `SCHEMA.adding(...)`.
+# New ones at the end, and nowhere else: a database knows them by their place. A table or column that the contract
+# gains is named in `SCHEMA.added` and follows here as `SCHEMA.adding(...)`.
 MIGRATIONS: Sequence[Migration] = (
     SCHEMA.first(),
     Migration(name="sales_by_day", statements=(_SALES_BY_DAY,)),

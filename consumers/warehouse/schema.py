@@ -11,10 +11,10 @@ from contract.tables import WAREHOUSE, Column, Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """A column that the contract did not have at first. It is nullable: older rows and spans lack it."""
+    """A table, or a column, that the contract did not have at first."""
 
     table: str
-    column: str
+    column: str = ""  # nullable: older rows and spans lack it; empty: the whole table
     since: int  # version of the first manifests whose files have it
 
 
@@ -53,17 +53,21 @@ class Schema:
         return tuple(column for column in self.table(table).columns if column.name not in later)
 
     def first(self) -> Migration:
-        """All tables, as they were before any column was added."""
+        """The tables that there were at first, as they were before any column was added."""
+        later = {added.table for added in self.added if not added.column}
         return Migration(
-            name="tables", statements=tuple(create_table(table, self.columns(table.name, 0)) for table in self.tables)
+            name="tables",
+            statements=tuple(
+                create_table(table, self.columns(table.name, 0)) for table in self.tables if table.name not in later
+            ),
         )
 
     def adding(self, added: Added) -> Migration:
-        """The step that a column takes."""
-        return Migration(
-            name=f"{added.table}.{added.column}",
-            statements=(add_column(added.table, self.table(added.table)[added.column]),),
-        )
+        """The step that a table or a column takes."""
+        table = self.table(added.table)
+        if not added.column:
+            return Migration(name=table.name, statements=(create_table(table, self.columns(table.name, added.since)),))
+        return Migration(name=f"{table.name}.{added.column}", statements=(add_column(table.name, table[added.column]),))
 
 
 SCHEMA = Schema(tables=WAREHOUSE)

@@ -94,8 +94,10 @@ def letter(
     }
 
 
-def heartbeat(file_id: str, end_offset: int, *, arrived_at: dt.datetime, final: bool = False) -> dict[str, Any]:
-    """A heartbeat's row."""
+def heartbeat(
+    file_id: str, end_offset: int, *, arrived_at: dt.datetime, final: bool = False, read_at: dt.datetime | None = None
+) -> dict[str, Any]:
+    """A heartbeat's row. One that is delivered again has the same `read_at`; by default, its arrival."""
     return {
         "file_id": file_id,
         "kind": "order",
@@ -106,7 +108,7 @@ def heartbeat(file_id: str, end_offset: int, *, arrived_at: dt.datetime, final: 
         "crc_sum": 5 * (end_offset // 10),
         "file_size": end_offset,
         "final": final,
-        "read_at": arrived_at,
+        "read_at": read_at or arrived_at,
         "arrived_at": arrived_at,
         "arrived_on": arrived_at.date(),
     }

@@ -45,10 +45,13 @@ def packed_together(keys: Sequence[str], data: Iterable[bytes]) -> bytes:
         else:
             inner = b"%b%b%b%b" % (_KEY_INDEX, _varint(index), _DATA, _varint(size))
             parts += (_RECORD, _varint(len(inner) + size), inner, content)
-    body = b"".join([*(_table_entry(key) for key in table), *parts])
+    body = b"".join([_key_table(table), *parts])
     return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
 
 
-def _table_entry(key: str) -> bytes:
-    text = key.encode()
-    return b"%b%b%b" % (_KEY_TABLE, _varint(len(text)), text)
+def _key_table(keys: Iterable[str]) -> bytes:
+    short = "".join([f"\n{chr(len(key))}{key}" for key in keys])  # LF is the tag, a length below 128 its own varint
+    if short.isascii():
+        return short.encode()
+    texts = [key.encode() for key in keys]
+    return b"".join([b"%b%b%b" % (_KEY_TABLE, _varint(len(text)), text) for text in texts])

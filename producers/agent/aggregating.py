@@ -18,14 +18,15 @@ from producers.agent.shard_map import ShardMap
 from producers.agent.tokens import Room
 from runtime.clock import Clock
 from runtime.errors import ConfigError
-from runtime.outage import Outage
+from runtime.outage import Outage, Stop
 
 # KPL's default is 51,200. With four shards that is 370 orders a request, and the request itself then costs a fifth as
 # much as they do. A shard takes five of these a second, so that a refusal costs it 0.2 s.
 AGGREGATE_BYTES = 200 << 10
-# Lines in memory: ten aggregates for each of four shards, with which an on-demand stream begins.
-AT_ONCE = Limits(lines=20_000, bytes=8 << 20)
+# A second of what four shards take, with which an on-demand stream begins: what a crash may send again.
+AT_ONCE = Limits(lines=10_000, bytes=4 << 20)
 LOOK_EVERY_S = 60.0  # at the shards, unasked: a reshard shows by itself in the next answer
+_TOGETHER_S = 0.02  # longer than its room needs a shard waits for others, and one request serves them
 _LOOK_PAUSE_S = 1.0  # what ListShards says may trail a reshard
 
 _log = logging.getLogger(__name__)
@@ -47,22 +48,22 @@ class AggregatingKinesisStream:
         self._aggregate_bytes = aggregate_bytes
         self._shards: ShardMap | None = None
         self._rooms: dict[str, Room] = {}  # by shard id
-        self._looked_at_s = self._look_at_s = clock.monotonic()
+        self._look_at_s = clock.monotonic()
+        self._looked_at_s = self._look_at_s - _LOOK_PAUSE_S
         self._had_trouble = False
         self._why_plain: str | None = None  # as said
-        self.held_s = 0.0
 
     def check(self) -> None:
         self._kinesis.check()
         self._look()
 
-    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
-        """As Stream: requests until all is stored but what its shard has no room for, or refuses."""
-        self.held_s = 0.0
+    def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
+        """As Stream: request after request, until all is stored or one gets nothing through."""
         if self._clock.monotonic() >= self._look_at_s:
             self._look()
+        shards = self._shards
         try:
-            codes = self._put_plainly(batch) if self._shards is None else self._put(batch, self._shards)
+            codes = self._put_plainly(batch, stop) if shards is None else self._put(batch, shards, stop)
         except Outage:
             self._had_trouble = True
             raise
@@ -74,35 +75,39 @@ class AggregatingKinesisStream:
     def close(self) -> None:
         self._kinesis.close()
 
-    def _put(self, batch: Sequence[Packed], shards: ShardMap) -> Sequence[str | None]:
+    def _put(self, batch: Sequence[Packed], shards: ShardMap, stop: Stop) -> Sequence[str | None]:
         lanes = Lanes(batch, shards, self._room_of, most_bytes=self._aggregate_bytes)
-        has_stored = False
-        while request := lanes.next_request():
+        got_through = True
+        while got_through and not lanes.are_empty:
+            request = lanes.next_request()
+            if not request:
+                if stop.is_set():
+                    break
+                stop.wait(lanes.opens_in_s() + _TOGETHER_S)
+                continue
             try:
                 results = self._kinesis.put_records([entry.record() for entry in request])
             except Outage as outage:
-                for entry in request:
-                    lanes.settle(entry, str(outage))
-                if has_stored:
+                lanes.fail(request, str(outage))
+                if None in lanes.codes:
                     return lanes.codes
                 raise
-            strays = False
+            got_through = False
             for entry, (code, shard_id) in zip(request, results, strict=True):
                 lanes.settle(entry, code)
-                has_stored |= code is None
-                strays |= code is None and shard_id != entry.lane.shard_id
-            if strays:  # stored all the same, and readers take it; what is left is parted anew
-                self._shards = None
+                got_through |= code is None
+                if code is None and shard_id != entry.lane.shard_id:  # stored all the same, and readers take it
+                    self._shards = None
+            if self._shards is None:  # what is left is parted anew
                 self._look_soon()
-                return lanes.codes
-        self.held_s = lanes.opens_in_s()
+                break
         return lanes.codes
 
-    def _put_plainly(self, batch: Sequence[Packed]) -> Sequence[str | None]:
+    def _put_plainly(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
         codes: list[str | None] = []
         for request in _requests(batch):
             try:
-                codes += self._kinesis.put(request)
+                codes += self._kinesis.put(request, stop)
             except Outage as outage:
                 if None not in codes:
                     raise
@@ -129,8 +134,10 @@ class AggregatingKinesisStream:
         else:
             if self._shards is None:
                 why_plain = "its RecordDistributionStrategy is AUTO"
+            else:
+                self._rooms = {shard_id: self._room_of(shard_id) for shard_id in self._shards.shard_ids}
         if why_plain and why_plain != self._why_plain:
-            _log.warning("stream %s: every line travels alone, at ten times the cost: %s", self._name, why_plain)
+            _log.warning("stream %s: every line travels alone, at a higher cost: %s", self._name, why_plain)
         self._why_plain = why_plain
 
     def _room_of(self, shard_id: str) -> Room:

@@ -122,7 +122,9 @@ class Archives:
             return True
         file.close()
         if is_ours and found.is_packed:
-            self._judged[found.key] = _Judged(_signature(found), None, "its name says gzip or zstd, its content does not")
+            self._judged[found.key] = _Judged(
+                _signature(found), None, "its name says gzip or zstd, its content does not"
+            )
             raise Damaged(self._judged[found.key].damage)
         if is_ours and self._state.find(found.key) is not None:
             self._state.forget(found.key)

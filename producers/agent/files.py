@@ -40,7 +40,9 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     head: str  # their hash
     size: int = 0  # bytes in it when it was last read
     lines_end: int = -1  # where the last complete line in those bytes ends; -1: not seen yet, or gone before it was
-    packed: tuple[int, int] | None = None  # of a compressed file, found whole: its size and time (ns). All else: its text
+    packed: tuple[int, int] | None = (
+        None  # of a compressed file, found whole: its size and time (ns). All else: its text
+    )
     is_over: bool = False  # replaced or truncated, or gone for long: kept until its last heartbeat is acknowledged
     said: Said | None = None
 
@@ -113,9 +115,7 @@ def scan(folder: str, is_asked_for: Callable[[str], bool], is_followed: Callable
     return found
 
 
-def not_followed(
-    folder: str, is_asked_for: Callable[[str], bool], is_followed: Callable[[FileKey], bool]
-) -> list[str]:
+def not_followed(folder: str, is_asked_for: Callable[[str], bool], is_followed: Callable[[FileKey], bool]) -> list[str]:
     """Names of the files in `folder` that `scan` passes over: perhaps a shop's, under a name that nobody reads.
 
     Hidden files are somebody's own business. Raises OSError.

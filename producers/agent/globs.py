@@ -43,7 +43,8 @@ class Glob(NamedTuple):
         """Those that are there now; the one that it names, there or not, if it names just one."""
         if not self.is_wild:
             return [self.folder]
-        return [folder for folder in glob.glob(self.folder, recursive=True) if Path(folder).is_dir()]
+        found = glob.glob(self.folder, recursive=True)  # noqa: PTH207 Path.glob has no absolute patterns
+        return [folder for folder in found if Path(folder).is_dir()]
 
     def packed(self) -> list["Glob"]:
         """The compressed files that rotation makes of its own: `access.log` -> `access.log*.gz` ..."""

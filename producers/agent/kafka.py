@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from producers.agent.pack import Packed
 from producers.agent.put import Limits
 from runtime.errors import ConfigError
-from runtime.outage import Outage
+from runtime.outage import Outage, Stop
 
 # Inside this time kafka-python retries, and the broker's sequence numbers keep a retry from being stored twice. What is
 # not acknowledged by then is offered again by the sender, to a fresh producer: one whose batch has expired (its
@@ -29,7 +29,6 @@ class KafkaStream:
     """One topic. A record's partition is its key's: order within a key holds."""
 
     limits: Limits = AT_ONCE
-    held_s = 0.0
 
     def __init__(self, servers: str, topic: str, *, connect: Callable[..., Any] = KafkaProducer) -> None:
         """`servers`: addresses separated by commas. Nothing is connected before `check`."""
@@ -46,7 +45,7 @@ class KafkaStream:
             self.close()
             raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
 
-    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
+    def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
         """One batch, waited for. A producer that has not brought it through in time is replaced by a fresh one."""
         try:
             producer = self._connected()

@@ -10,7 +10,7 @@ from producers.agent.put import ONE_REQUEST, Limits
 from producers.agent.shard_map import ShardMap, shard_map
 from runtime.aws_errors import code_of, naming_outages, one_line
 from runtime.errors import ConfigError
-from runtime.outage import Outage
+from runtime.outage import Outage, Stop
 
 
 class Result(NamedTuple):
@@ -28,7 +28,6 @@ class KinesisStream:
     """
 
     limits: Limits = ONE_REQUEST
-    held_s = 0.0
 
     def __init__(self, client: Any, name: str) -> None:
         """`client` is boto3's, without retries of its own."""
@@ -39,7 +38,7 @@ class KinesisStream:
     def check(self) -> None:
         self._summary()
 
-    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
+    def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
         """One request."""
         results = self.put_records([{"Data": line.data, "PartitionKey": line.key} for line in batch])
         return [result.code for result in results]

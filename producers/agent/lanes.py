@@ -1,7 +1,9 @@
 """A batch, parted by shards: what may go next, in order, and what has to wait. Pure."""
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from contract.kpl.aggregate import OUTER_KEY, hash_key_of
@@ -15,12 +17,14 @@ from producers.agent.tokens import Room
 class Lane:
     """One shard's lines of a batch."""
 
-    def __init__(self, shard_id: str, room: Room) -> None:
+    def __init__(self, shard_id: str, room: Room, places: list[int], lines: list[Packed]) -> None:
+        """`places` of the lines in the batch."""
         self.shard_id = shard_id
         self.room = room
-        self.places: list[int] = []  # in the batch
-        self.lines: list[Packed] = []
+        self.places = places
+        self.lines = lines
         self.done = 0  # so many of them are stored
+        self.ends = list(accumulate(len(line.data) + len(line.key) + OVERHEAD for line in lines))
 
     @property
     def is_empty(self) -> bool:
@@ -32,20 +36,16 @@ class Entry:
 
     def __init__(self, lane: Lane, most_bytes: int) -> None:
         """`most_bytes` of an aggregate; one line alone may be larger, as large as a record may be."""
+        begin = lane.done
+        start = lane.ends[begin - 1] if begin else 0
         self.lane = lane
-        lines, end, size = lane.lines, lane.done, 0
-        while end < len(lines):
-            more = len(lines[end].data) + len(lines[end].key) + OVERHEAD
-            if size and size + more > most_bytes:
-                break
-            size += more
-            end += 1
-        self.end = end
-        self.size = size  # bytes of data and keys, at most
+        self.begin = begin
+        self.end = max(bisect_right(lane.ends, start + most_bytes, begin), begin + 1)
+        self.size = lane.ends[self.end - 1] - start  # bytes of data and keys, at most
 
     def record(self) -> dict[str, Any]:
         """As PutRecords takes it."""
-        lines = self.lane.lines[self.lane.done : self.end]
+        lines = self.lane.lines[self.begin : self.end]
         key = lines[0].key
         if len(lines) == 1:
             return {"Data": lines[0].data, "PartitionKey": key}
@@ -61,16 +61,19 @@ class Lanes:
     ) -> None:
         self._most_bytes = most_bytes
         self.codes: list[str | None] = [HELD_BACK] * len(batch)  # of the batch's lines
-        lanes: dict[int, Lane] = {}
-        for place, line in enumerate(batch):
-            shard = shards.shard_of(line.key)
-            lane = lanes.get(shard)
-            if lane is None:
-                shard_id = shards.shard_ids[shard]
-                lane = lanes[shard] = Lane(shard_id, room_of(shard_id))
-            lane.places.append(place)
-            lane.lines.append(line)
-        self._lanes = deque(lanes.values())
+        places: list[list[int]] = [[] for _ in shards.shard_ids]
+        for place, shard in enumerate(shards.shards_of([line.key for line in batch])):
+            places[shard].append(place)
+        self._lanes = deque(
+            Lane(shard_id, room_of(shard_id), mine, [batch[place] for place in mine])
+            for shard_id, mine in zip(shards.shard_ids, places, strict=True)
+            if mine
+        )
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether every line is stored."""
+        return all(lane.is_empty for lane in self._lanes)
 
     def next_request(self) -> list[Entry]:
         """At least one entry, or none: every line is stored, or waits. `settle` each before the next request."""
@@ -91,13 +94,19 @@ class Lanes:
     def settle(self, entry: Entry, code: str | None) -> None:
         """What became of an entry: `code` is None once it is stored, else the error's."""
         lane = entry.lane
-        for place in lane.places[lane.done : entry.end]:
+        for place in lane.places[entry.begin : entry.end]:
             self.codes[place] = code
         if code is None:
             lane.done = entry.end
             lane.room.taken()
         else:
             lane.room.refused(entry.size)
+
+    def fail(self, request: Iterable[Entry], why: str) -> None:
+        """Nobody knows whether it is stored; the shards are not to blame."""
+        for entry in request:
+            for place in entry.lane.places[entry.begin : entry.end]:
+                self.codes[place] = why
 
     def opens_in_s(self) -> float:
         """How long until the first of those that wait may go (s); 0.0 if none waits, or it may go now."""

@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,9 @@ from contract.stamp import Stamp
 
 RECORD_LIMIT = 1 << 20  # bytes of data and partition key: Kinesis, a stream's default MaxRecordSizeInKiB
 _KEY_CHARACTERS = 16
-_KEYS_KNOWN = 1 << 16  # customers and sessions come again: two hashes saved; about 12 MB
+_KEYS_KNOWN = 1 << 16  # customers and sessions come again; about 12 MB
+# Lines without either share a key with their neighbours: few keys cost little, and still spread over the shards.
+_PLACE_BYTES = 16 << 10
 _BLANK, _BRACE = ord(" "), ord("{")
 _encode = msgspec.json.Encoder().encode
 
@@ -63,29 +65,38 @@ class Packed(NamedTuple):
 class _Event(msgspec.Struct, gc=False):
     """The little that the agent reads of an event; the rest is checked to be JSON and skipped."""
 
-    customer_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    session_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    customer_id: str | None = None
+    session_id: str | None = None
+    stamp: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="_sp")
+
+
+class _AnyEvent(msgspec.Struct, gc=False):
+    """The same of one whose ids are no text: that is for the readers to judge."""
+
+    customer_id: Any = None
+    session_id: Any = None
     stamp: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="_sp")
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_any = msgspec.json.Decoder(_AnyEvent).decode
 
 
 def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
     """The record of the line `content` at `offset`. None if no record can hold it. Raises nothing."""
-    size, crc = len(content), zlib.crc32(content)
+    size, crc, file_id = len(content), zlib.crc32(content), origin.file_id
     stamp = b'%b%d,"n":%d,"c":%d%b' % (origin.head, offset, size, crc, origin.tail)
-    key: str | None = None
     event = _object(content)
     if event is None:
+        key = _key_of_place(file_id, offset // _PLACE_BYTES)
         data = _enveloped(stamp, content)
     else:
+        who = event.customer_id or event.session_id
+        key = _key_of(who) if who else _key_of_place(file_id, offset // _PLACE_BYTES)
         data = _spliced(stamp, content)
-        key = _key_of(event.customer_id) or _key_of(event.session_id)
     if len(data) + _KEY_CHARACTERS > RECORD_LIMIT:
         return None
-    file_id = origin.file_id
-    return Packed(file_id, offset, offset + size + 1, crc, key or partition_key(f"{file_id}:{offset}"), data)
+    return Packed(file_id, offset, offset + size + 1, crc, key, data)
 
 
 def pack_oversize(origin: Origin, offset: int, *, size: int, crc: int, sha256: str) -> Packed:
@@ -93,7 +104,8 @@ def pack_oversize(origin: Origin, offset: int, *, size: int, crc: int, sha256: s
     stub = _encode({"bytes": size, "sha256": sha256})
     stamp = b'%b%d,"n":%d,"c":%d%b' % (origin.head, offset, size, crc, origin.tail)
     data = b'{"_sp":%b,"oversize":%b}' % (stamp, stub)
-    return Packed(origin.file_id, offset, offset + size + 1, crc, partition_key(f"{origin.file_id}:{offset}"), data)
+    key = _key_of_place(origin.file_id, offset // _PLACE_BYTES)
+    return Packed(origin.file_id, offset, offset + size + 1, crc, key, data)
 
 
 def stamped(moment: datetime) -> str:
@@ -108,13 +120,21 @@ def _text(content: bytes) -> str | None:
         return None
 
 
-def _object(content: bytes) -> _Event | None:
+def _object(content: bytes) -> _Event | _AnyEvent | None:
     """The event, if `content` is one we can splice."""
-    if not content.isascii() and _text(content) is None:  # msgspec does not look inside what it skips
-        return None
+    event: _Event | _AnyEvent
     try:
+        if not content.isascii():
+            content.decode()  # msgspec does not look inside what it skips
         event = _decode(content)
-    except (msgspec.MsgspecError, RecursionError):
+    except msgspec.ValidationError:
+        try:
+            event = _decode_any(content)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        event.customer_id = event.customer_id if isinstance(event.customer_id, str) else None
+        event.session_id = event.session_id if isinstance(event.session_id, str) else None
+    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
         return None
     return event if event.stamp is msgspec.UNSET else None
 
@@ -134,15 +154,14 @@ def _enveloped(stamp: bytes, content: bytes) -> bytes:
     return b'{"_sp":%b,"line":%b}' % (stamp, _encode(text))
 
 
-def _key_of(name: msgspec.Raw | msgspec.UnsetType) -> str | None:
-    return None if name is msgspec.UNSET else _key_of_name(bytes(name))
+@lru_cache(_KEYS_KNOWN)
+def _key_of(who: str) -> str:
+    return partition_key(who)
 
 
 @lru_cache(_KEYS_KNOWN)
-def _key_of_name(raw: bytes) -> str | None:
-    """The partition key of a JSON value; None if it is no text, or an empty one."""
-    who = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else None
-    return partition_key(who) if who else None
+def _key_of_place(file_id: str, place: int) -> str:
+    return partition_key(f"{file_id}:{place}")
 
 
 def partition_key(who: str) -> str:

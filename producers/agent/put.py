@@ -25,9 +25,7 @@ class Limits:
 # PutRecords: 500 records a request. 10 MiB by the newer documents, 5 MiB by the older: stay under both.
 ONE_REQUEST = Limits(lines=500, bytes=4_500_000)
 
-HELD_BACK = (
-    "held back"  # the code of a record that was not offered: its shard has no room yet, or an earlier one failed
-)
+HELD_BACK = "held back"  # code of a record that was not offered: no room for it yet, or an earlier one was refused
 
 
 class Stream(Protocol):
@@ -36,17 +34,12 @@ class Stream(Protocol):
     @property
     def limits(self) -> Limits: ...
 
-    @property
-    def held_s(self) -> float:
-        """After a `put`: when the first of what it did not get through may go (s); 0.0 where the sender decides."""
-        ...
-
     def check(self) -> None:
         """Whether records can be sent at all. Raises Outage, and ConfigError where waiting will not help."""
         ...
 
-    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
-        """Offer records, at least one, within `limits`.
+    def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
+        """Offer records, at least one, within `limits`. May wait for room, but not once `stop` is set.
 
         Returns for each record, in order, None once it is stored durably, else the error's code, or HELD_BACK. Raises
         as `check`, and then none of them is known to be stored.
@@ -56,6 +49,16 @@ class Stream(Protocol):
     def close(self) -> None:
         """Leave nothing running."""
         ...
+
+
+class _Now:
+    """A Stop for what shall not wait."""
+
+    def is_set(self) -> bool:
+        return True
+
+    def wait(self, timeout: float) -> bool:
+        return True
 
 
 class Sender:
@@ -100,19 +103,24 @@ class Sender:
         left = list(range(len(batch)))
         attempt = 0
         while left and not stop.is_set():
-            outcome = self.offer([batch[i] for i in left] if attempt else batch)
+            outcome = self._offer(batch if len(left) == len(batch) else [batch[i] for i in left], stop)
             for i, is_in in zip(left, outcome, strict=True):
                 acknowledged[i] = is_in
             left = [i for i in left if not acknowledged[i]]
             if left:
-                stop.wait(self._stream.held_s or self.pause_s(attempt))
+                attempt = 0 if any(outcome) else attempt
+                stop.wait(self.pause_s(attempt))
                 attempt += 1
         return acknowledged
 
     def offer(self, batch: Sequence[Packed]) -> list[bool]:
-        """Once, what Stream.put takes. Returns and raises as `send`; an outage acknowledges nothing."""
+        """Once, without waiting, what Stream.put takes. Returns and raises as `send`."""
+        return self._offer(batch, _Now())
+
+    def _offer(self, batch: Sequence[Packed], stop: Stop) -> list[bool]:
+        """An outage acknowledges nothing."""
         try:
-            codes = self._stream.put(batch)
+            codes = self._stream.put(batch, stop)
         except Outage as outage:
             acknowledged, trouble = [False] * len(batch), str(outage)
         else:

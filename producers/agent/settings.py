@@ -1,15 +1,30 @@
 """What the agent can be told."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from runtime.settings import Aws, Kafka, Streams, setting
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spooling:
     """Where the lines come from, and how eagerly they are taken."""
 
-    spool: str = setting(".storepulse/spool", "folder whose *.ndjson files are followed; made if missing")
+    spool: str = setting(".storepulse/spool", "folder whose *.ndjson files are followed: orders; made if missing")
+    access_logs: str = setting(
+        "",
+        "globs of web servers' logs, with commas between them, such as /var/log/nginx/*access.log: sent to [streams]"
+        " access; empty: none are followed",
+    )
+    compressed: bool = setting(
+        False,
+        "also read, once, the .gz and .zst files that rotation makes of those named above; a glob that ends in .gz or"
+        " .zst asks for its own",
+    )
     state: str = setting(".storepulse/agent", "folder of the agent's checkpoints and refused lines; made if missing")
     instance: str = setting("", "begins every file id; empty: the host's name")
     aggregate: bool = setting(
@@ -38,6 +53,11 @@ class Spooling:
         "a file read to its end is called final after so long without news, longer than a quiet shop's pauses; one that"
         " grows again just gets further heartbeats",
         unit="s",
+    )
+    health_port: Port = setting(0, "TCP port on 127.0.0.1 that answers 200 or 503 with the reasons; 0: none")
+    metrics_namespace: str = setting(
+        "",
+        "CloudWatch namespace of the metrics, such as KinesisProducerLibrary; one PutMetricData a minute; empty: none",
     )
 
 

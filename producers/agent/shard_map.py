@@ -1,7 +1,7 @@
 """Which shard a partition key leads to, foretold: what is packed together shall belong to one shard."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from contract.kpl.aggregate import LARGEST_HASH_KEY, hash_key_of
@@ -18,14 +18,15 @@ class ShardMap:
         self._ends = tuple(last_hash_keys)
         self._known: dict[str, int] = {}
 
-    def shard_of(self, key: str) -> int:
-        """The place in `shard_ids` of the shard that `key` belongs to."""
-        place = self._known.get(key)
-        if place is None:
-            place = bisect_left(self._ends, hash_key_of(key))
-            if len(self._known) == _KEYS_KNOWN:
-                self._known.clear()
-            self._known[key] = place
+    def shards_of(self, keys: Iterable[str]) -> list[int]:
+        """For each key the place in `shard_ids` of the shard that it leads to."""
+        known = self._known
+        return [known[key] if key in known else self._find(key) for key in keys]
+
+    def _find(self, key: str) -> int:
+        if len(self._known) == _KEYS_KNOWN:
+            self._known.clear()
+        place = self._known[key] = bisect_left(self._ends, hash_key_of(key))
         return place
 
 

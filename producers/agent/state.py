@@ -60,13 +60,22 @@ def read_ledger(folder: Path, kind: Kind = "order") -> Ledger:
     return ledger
 
 
-def lock_folder(folder: Path) -> int:
-    """Keep other agents out of `folder` (made if missing) until the descriptor returned is closed, or the process ends.
+class Taken(ConfigError):
+    """Another agent is in a folder."""
 
-    Raises ConfigError if another agent is in it.
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: another agent works on this folder; stop it, or give this one its own")
+        self.folder = folder
+
+
+def lock_folder(folder: Path, *, make: bool = True) -> int:
+    """Keep other agents out of `folder` until the descriptor returned is closed, or the process ends.
+
+    `make` it if it is missing. Raises ConfigError, Taken if another agent is in it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise ConfigError(f"{folder}: not usable as a folder: {error.strerror}") from error
@@ -74,7 +83,7 @@ def lock_folder(folder: Path) -> int:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
-        raise ConfigError(f"{folder}: another agent works on this folder; stop it, or give this one its own") from error
+        raise Taken(folder) from error
     return fd
 
 
@@ -162,8 +171,12 @@ class State:
             self._counts.forgotten_lines += record.acknowledged_lines
         self.changed = True
 
-    def advance(self, batch: Sequence[Packed], acknowledged: Sequence[bool]) -> None:
-        """Move each file's checkpoint over its lines in `batch`, up to the first that is not acknowledged."""
+    def advance(self, batch: Sequence[Packed], acknowledged: Sequence[bool]) -> tuple[int, int]:
+        """Move each file's checkpoint over its lines in `batch`, up to the first that is not acknowledged.
+
+        Returns over how many lines and bytes.
+        """
+        moved_lines = moved_bytes = 0
         reached: dict[str, tuple[int, int, int]] = {}
         held: set[str] = set()
         for line, is_acknowledged in zip(batch, acknowledged, strict=True):
@@ -174,6 +187,8 @@ class State:
                 reached[line.file_id] = line.end, lines + 1, crc_sum + line.crc
         for file_id, (offset, lines, crc_sum) in reached.items():
             record = self._files[file_id]
+            moved_lines += lines
+            moved_bytes += offset - record.offset
             moved = msgspec.structs.replace(
                 record,
                 offset=offset,
@@ -181,6 +196,7 @@ class State:
                 crc_sum=None if record.crc_sum is None else record.crc_sum + crc_sum,
             )
             self.remember(moved)
+        return moved_lines, moved_bytes
 
     def save(self) -> None:
         """Durable on return. Raises OSError; the state on disk is then the one before."""

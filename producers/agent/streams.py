@@ -1,7 +1,8 @@
 """The stream that the settings choose."""
 
 import random
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from producers.agent.aggregating import AggregatingKinesisStream
 from producers.agent.kinesis import KinesisStream
@@ -29,13 +30,17 @@ class Transported(Protocol):
     def agent(self) -> Spooling: ...
 
 
-def stream_named(name: str, settings: Transported) -> Stream:
-    """The stream or topic `name` on the transport that is set; nothing is connected yet. Raises ConfigError."""
+def stream_named(name: str, settings: Transported, *, watch: Callable[[Any], None] = lambda _: None) -> Stream:
+    """The stream or topic `name` on the transport that is set; nothing is connected yet. Raises ConfigError.
+
+    `watch` gets the client of a Kinesis stream.
+    """
     if settings.streams.transport == "kafka":
         from producers.agent.kafka import KafkaStream  # half a second, for those who use it
 
         return KafkaStream(settings.kafka.servers, name)
     kinesis = quick(client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S))
+    watch(kinesis)
     if not settings.agent.aggregate:
         return KinesisStream(kinesis, name)
     return AggregatingKinesisStream(kinesis, name, clock=SystemClock(), rng=random.Random())

@@ -80,7 +80,9 @@ def _zstd_text(file: BinaryIO) -> Iterator[bytes]:
                 if unpacker.eof:
                     unpacker, is_inside = decompressor.decompressobj(), False
     except zstandard.ZstdError as error:
-        raise Damaged(f"no whole zstd file, or one that needs more than {MAX_ZSTD_WINDOW >> 20} MiB: {error}") from error
+        raise Damaged(
+            f"no whole zstd file, or one that needs more than {MAX_ZSTD_WINDOW >> 20} MiB: {error}"
+        ) from error
     if is_inside:
         raise Damaged("no whole zstd file: it ends too early")
 

@@ -38,7 +38,7 @@ class Watch:
         self._is_settled = False
         self._thorough_at = clock.monotonic()
         self.unlisted: dict[str, str] = {}  # folder -> why its files are not known now
-        _log.info("following %s", ", ".join(repr(str(glob)) for glob in globs))
+        self._has_looked = False
 
     def look(self, *, thorough: bool) -> tuple[list[Found], bool]:
         """The files by path, and whether these are all there are; if not, they are those that changed last.
@@ -47,6 +47,9 @@ class Watch:
         folder cannot be listed. Raises OSError where a file's size cannot be told.
         """
         now = self._clock.monotonic()
+        if not self._has_looked:
+            _log.info("following %s", ", ".join(repr(str(glob)) for glob in self._globs))
+            self._has_looked = True
         is_due = thorough or not self._is_settled or now - self._thorough_at >= THOROUGH_EVERY_S
         if is_due:
             self._expand()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import duckdb
 from pyiceberg.expressions import GreaterThanOrEqual
 from pyiceberg.utils.datetime import days_to_date
 
@@ -16,8 +17,11 @@ from consumers.lake.catalogue import naming_trouble
 from consumers.lake.read import Days, LakeReader, ObjectsMissing
 from consumers.lake.store import LakeStore
 from contract.tables import ACCOUNT, LETTERS, ORDERS, SPANNED
+from runtime.outage import Outage
 
-TABLES = Tables(orders="orders_once", letters="letters_once", duplicates="duplicates", account=ACCOUNT.name)
+TABLES = Tables(
+    orders="orders_once", lines="lines_once", letters="letters_once", duplicates="duplicates", account=ACCOUNT.name
+)
 
 _LAST_DAY = dt.date(9999, 12, 31)
 
@@ -42,6 +46,8 @@ class LakeRows:
             except ObjectsMissing as missing:
                 self.absent |= set(missing.keys)
                 continue
+            except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+                raise Outage(f"DuckDB over the lake: {type(error).__name__}") from error
             return chain(() if first is None else (first,), rows)
 
     def current(self) -> Iterator[str]:

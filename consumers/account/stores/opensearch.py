@@ -13,13 +13,19 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
 from consumers.account.emitted import Stretch, Tally
-from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind
+from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 from consumers.sinks.opensearch import trouble
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 
-_PATTERNS = {Kind.ORDER: "orders-*", Kind.LETTER: "letters-*", Kind.DUPLICATE: "duplicates"}
-_LABELS = {Kind.ORDER: "currency", Kind.LETTER: "reason", Kind.DUPLICATE: "conflict"}
+# Where the documents of a kind are, and what labels them: whatever may become of a line has an entry here.
+_DOCUMENTS = {
+    Kind.ORDER: ("orders-*", "currency"),
+    Kind.LETTER: ("letters-*", "reason"),
+    Kind.DUPLICATE: ("duplicates", "conflict"),
+}
+_PATTERNS = {kind: pattern for kind, (pattern, _) in _DOCUMENTS.items()}
+_LABELS = {kind: label for kind, (_, label) in _DOCUMENTS.items()}
 _PAGE = 2_000  # groups, or documents, in one answer; OpenSearch allows 65,535 buckets and 10,000 documents
 _EXACT_LINES = 1 << 21  # a sum of so many crc32 is exact in a double
 _SAFE_LINES = 1 << 19  # aimed at where sums are taken in parts: lines may differ in length
@@ -83,6 +89,10 @@ class OpenSearchStore:
             letters=letters["hits"]["total"]["value"],
             revenue={bucket["key"]: round(bucket["revenue"]["value"]) for bucket in sorted(buckets, key=_key)},
         )
+
+    def torn(self, since: dt.datetime, before: dt.datetime, most: int) -> Iterator[Torn]:
+        """None: an order's document holds its lines."""
+        return iter(())
 
     def lines(self, stretch: Stretch, since: dt.datetime) -> Iterator[FoundLine]:
         """By offset, a page at a time."""

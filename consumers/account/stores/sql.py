@@ -5,10 +5,11 @@ Texts name tables and columns of the contract only; everything else is a paramet
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from consumers.account.emitted import Beat, Stretch, Tally
-from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind
+from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 
 Row = Mapping[str, Any]
 
@@ -24,7 +25,8 @@ class Query(Protocol):
 _FIRST_WANTED = (
     "SELECT CAST(? AS VARCHAR(128)) AS of_file, CAST(? AS BIGINT) AS from_offset, CAST(? AS BIGINT) AS to_offset"
 )
-_KIND = "order"  # heartbeats of access logs have an account of their own
+_HEARD = ("order",)  # kinds of the files that are accounted for: those whose rows are in `Tables.kinds`
+_OF_HEARD = f"kind IN ({', '.join('?' for _ in _HEARD)})"
 _OF_LINES = "event_type <> 'heartbeat'"  # a refused heartbeat is no line of its file
 
 
@@ -42,10 +44,11 @@ class _Rows(NamedTuple):
 class Tables:
     """Where the rows are that count: tables, or views that leave out what was delivered twice."""
 
-    def __init__(self, *, orders: str, letters: str, duplicates: str, account: str) -> None:
+    def __init__(self, *, orders: str, lines: str, letters: str, duplicates: str, account: str) -> None:
         self.account = account
-        self.orders, self.letters = orders, letters
+        self.orders, self.lines, self.letters = orders, lines, letters
         conflict = f"CASE WHEN conflict THEN '{CONFLICT}' ELSE '' END"
+        # What becomes of a line of a file in _HEARD: whatever it may be has an entry here, and in OpenSearch's list.
         self.kinds = (
             _Rows(Kind.ORDER, orders, "origin_file IS NOT NULL", "currency", "revenue", "event_id"),
             _Rows(Kind.LETTER, letters, f"origin_file IS NOT NULL AND {_OF_LINES}", "reason", "0", "letter_id"),
@@ -120,9 +123,33 @@ class SqlStore:
                 row_id=row["row_id"],
             )
 
+    def torn(self, since: dt.datetime, before: dt.datetime, most: int) -> Iterator[Torn]:
+        text = (
+            "SELECT o.event_id, o.origin_file, o.origin_offset, o.origin_bytes, o.line_count,"
+            f" COALESCE(l.held, 0) AS held FROM {self._tables.orders} o LEFT JOIN"
+            " (SELECT event_id, event_date, COUNT(*) AS held, SUM(units) AS units, SUM(amount) AS amount"
+            f" FROM {self._tables.lines} WHERE event_time >="
+            f" (SELECT MIN(event_time) FROM {self._tables.orders} WHERE arrived_at >= ?)"
+            " GROUP BY event_id, event_date) l"
+            " ON l.event_id = o.event_id AND l.event_date = o.event_date"
+            " WHERE o.origin_file IS NOT NULL AND o.arrived_at >= ? AND o.arrived_at < ?"
+            " AND (l.held IS NULL OR l.held <> o.line_count OR l.units <> o.units OR l.amount"
+            " + CASE WHEN o.kind = 'return' THEN -1 ELSE 1 END * (o.tax + o.shipping) <> o.revenue)"
+            " ORDER BY o.origin_file, o.origin_offset"
+        )
+        for row in islice(self._query("torn orders", text, (since, since, before), since), most):
+            yield Torn(
+                file_id=row["origin_file"],
+                offset=int(row["origin_offset"]),
+                bytes=int(row["origin_bytes"]),
+                row_id=row["event_id"],
+                lines=int(row["line_count"]),
+                held=int(row["held"]),
+            )
+
     def newest(self, since: dt.datetime) -> dt.datetime | None:
-        text = f"SELECT MAX(arrived_at) AS newest FROM {self._tables.account} WHERE kind = ? AND arrived_at >= ?"
-        (row,) = self._query("newest heartbeat", text, (_KIND, since), since)
+        text = f"SELECT MAX(arrived_at) AS newest FROM {self._tables.account} WHERE {_OF_HEARD} AND arrived_at >= ?"
+        (row,) = self._query("newest heartbeat", text, (*_HEARD, since), since)
         found: dt.datetime | None = row["newest"]
         return found
 
@@ -130,16 +157,16 @@ class SqlStore:
         text = (
             f"SELECT {_BEAT} FROM (SELECT {_BEAT}, ROW_NUMBER() OVER (PARTITION BY file_id"
             f" ORDER BY end_offset DESC, arrived_at DESC) AS place FROM {self._tables.account}"
-            " WHERE kind = ? AND arrived_at >= ? AND arrived_at < ?) ranked WHERE place = 1"
+            f" WHERE {_OF_HEARD} AND arrived_at >= ? AND arrived_at < ?) ranked WHERE place = 1"
         )
-        return map(_beat, self._query("last heartbeats", text, (_KIND, since, before), since))
+        return map(_beat, self._query("last heartbeats", text, (*_HEARD, since, before), since))
 
     def of_file(self, stretch: Stretch, since: dt.datetime) -> Iterator[Beat]:
         text = (
-            f"SELECT {_BEAT} FROM {self._tables.account} WHERE kind = ? AND file_id = ? AND arrived_at >= ?"
+            f"SELECT {_BEAT} FROM {self._tables.account} WHERE {_OF_HEARD} AND file_id = ? AND arrived_at >= ?"
             " AND end_offset BETWEEN ? AND ? ORDER BY end_offset, arrived_at"
         )
-        parameters = (_KIND, stretch.file_id, since, stretch.start, stretch.end)
+        parameters = (*_HEARD, stretch.file_id, since, stretch.start, stretch.end)
         return map(_beat, self._query("heartbeats of a file", text, parameters, since))
 
     def _groups(

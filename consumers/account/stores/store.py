@@ -43,6 +43,17 @@ class FoundLine(NamedTuple):
     row_id: str  # its identity in the store
 
 
+class Torn(NamedTuple):
+    """An order whose order lines are not those that it was made of."""
+
+    file_id: str
+    offset: int
+    bytes: int
+    row_id: str
+    lines: int  # that it had
+    held: int  # that the store has; as many, where it is their units or amounts that do not add up
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
     """Rows whose records no agent sent: nobody knows how many there should be, nor which are retries."""
@@ -78,6 +89,10 @@ class Store(Protocol):
 
     def foreign(self, since: dt.datetime, before: dt.datetime) -> Foreign:
         """Rows without an origin with since <= arrival < before."""
+        ...
+
+    def torn(self, since: dt.datetime, before: dt.datetime, most: int) -> Iterator[Torn]:
+        """Torn orders with an origin and since <= arrival < before, by file and offset; `most` at most."""
         ...
 
     def lines(self, stretch: Stretch, since: dt.datetime) -> Iterator[FoundLine]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from consumers.account.emitted import Beat, Stretch, Tally
 from consumers.account.progress import Place, Waiting
-from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind
+from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.outage import Outage
 
@@ -28,6 +28,7 @@ class Stored:
     revenue: int = 0
     arrived_at: dt.datetime = NOON
     of_heartbeat: bool = False  # the letter of a refused heartbeat
+    is_torn: bool = False  # an order that has lost its order line
 
     @property
     def group(self) -> tuple[Kind, str | None, str]:
@@ -83,6 +84,14 @@ def beat_of(rows: Sequence[Stored], *, final: bool = True, arrived_at: dt.dateti
     )
 
 
+def named(*file_ids: str) -> dict[str, Beat]:
+    """Heartbeats of files that are still being written."""
+    return {
+        file_id: Beat(file_id=file_id, path="", end=0, tally=Tally(), size=0, final=False, arrived_at=NOON)
+        for file_id in file_ids
+    }
+
+
 class MemoryStore:
     """A Store, and a table of Heartbeats. While `away` is set every call raises Outage. `asked` logs the calls."""
 
@@ -119,6 +128,12 @@ class MemoryStore:
             revenue[row.label] = revenue.get(row.label, 0) + row.revenue
         letters = sum(row.kind is Kind.LETTER for row in rows)
         return Foreign(orders=len(orders), letters=letters, revenue=revenue)
+
+    def torn(self, since: dt.datetime, before: dt.datetime, most: int) -> Iterator[Torn]:
+        self._ask("torn")
+        found = (row for row in self._lines() if row.is_torn and since <= row.arrived_at < before)
+        for row in sorted(found, key=lambda row: (str(row.file_id), row.offset))[:most]:
+            yield Torn(str(row.file_id), row.offset, row.bytes, row.row_id, lines=1, held=0)
 
     def lines(self, stretch: Stretch, since: dt.datetime) -> Iterator[FoundLine]:
         self._ask("lines")

@@ -14,6 +14,7 @@ from infra.local.redshift.wire import Message, Reader, message
 IDLE, IN_TRANSACTION, FAILED = b"I", b"T", b"E"
 
 _LOOK_UP = struct.pack("ll", 1, 0)  # how long a read waits before it looks whether anybody still wants the answer: 1 s
+_CANCEL_S = 5.0  # PostgreSQL answers a request to cancel at once, or not at all
 _SHORT = struct.Struct("!h")
 _INT = struct.Struct("!i")
 _CHUNK = 1 << 16
@@ -40,6 +41,7 @@ class Upstream:
     def cancel(self, key: bytes) -> None:
         """Cancel what the session with this key runs at the moment; `key` is the body of its BackendKeyData."""
         with suppress(OSError), self._open() as sock:
+            sock.settimeout(_CANCEL_S)
             sock.sendall(_INT.pack(len(key) + 8) + _INT.pack(wire.CANCEL_REQUEST) + key)
             sock.recv(1)  # PostgreSQL closes when it has passed the request on
 
@@ -86,7 +88,7 @@ class Backend:
                 self.key = body
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Have `watcher` called about once a second while an answer is awaited; it may raise."""
+        """Have `watcher` called about once a second while an answer is awaited, and between chunks; it may raise."""
         self.reader.on_wait = watcher
 
     def send(self, data: bytes | bytearray) -> None:
@@ -186,6 +188,8 @@ class Backend:
                     self.send(message(b"d", chunk[start : start + _CHUNK]))
                 if self._answered():
                     return
+                if self.reader.on_wait:
+                    self.reader.on_wait()
         except BackendGone:
             raise
         except BaseException:

@@ -423,7 +423,7 @@ $$ begin
     if null_if_invalid and not (value is json) then
         return null;
     end if;
-    return value::json ->> place;
+    return case when place >= 0 then value::json ->> place end;
 end $$;
 create or replace function rs.is_array(value jsonb) returns boolean language sql immutable as
 $$ select coalesce(jsonb_typeof(value) = 'array', false) $$;

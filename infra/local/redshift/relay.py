@@ -1,5 +1,6 @@
 """The way of answers from PostgreSQL to one client, as they come: memory does not depend on how many rows there are."""
 
+import select
 import socket
 from collections import deque
 
@@ -11,6 +12,8 @@ from infra.local.redshift.wire import message
 _FULL = 1 << 16
 _NO_COPY = message(b"f", b"COPY takes its data from Amazon S3\0")
 
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # Linux has it
+
 # What ends the answer to one message of the extended protocol.
 _COMPLETIONS = frozenset((b"1", b"2", b"3", b"T", b"n", b"C", b"I", b"s"))
 
@@ -21,6 +24,8 @@ class Client:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._waiting = bytearray()
+        self._poll = select.poll()
+        self._poll.register(sock, _HUNG_UP)
 
     def put(self, data: bytes) -> None:
         """Send `data` with the next flush, or now when there is enough. Raises ClientGone."""
@@ -36,7 +41,11 @@ class Client:
         self._waiting.clear()
 
     def check(self) -> None:
-        """Raises ClientGone when the client has hung up."""
+        """Raises ClientGone when the client has hung up, whatever it sent before."""
+        if _HUNG_UP:
+            if self._poll.poll(0):
+                raise ClientGone
+            return
         try:
             if not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                 raise ClientGone

@@ -59,15 +59,16 @@ class Session:
             kind, body = self._reader.message()
             if kind == b"X":
                 return
+            if kind == b"S":
+                self._sync()
+                continue
+            if self._skipping:  # PostgreSQL skips as well: what it was sent now would never be answered
+                continue
             if self._backend.when_idle and self._backend.status == IDLE and not self._group and kind in b"PBQ":
                 later, self._backend.when_idle = self._backend.when_idle, None
                 later()
             if kind == b"Q":
                 self._simple(body)
-            elif kind == b"S":
-                self._sync()
-            elif self._skipping:
-                continue
             elif kind == b"H":
                 if not self._reader.buffered():  # more is here: its end will do
                     self._pass_group()
@@ -132,8 +133,9 @@ class Session:
     def _execute(self, body: bytes) -> None:
         portal, _ = cstring(body)
         if portal not in self._portals:
-            self._tags.append(self._portal_tags.get(portal))
             self._add(message(b"E", body))
+            if not self._skipping:
+                self._tags.append(self._portal_tags.get(portal))
             return
         self._pass_group(sync=True)  # now the transaction's state is known
         if not self._skipping:
@@ -150,9 +152,6 @@ class Session:
         self._answer(message(b"3"))
 
     def _sync(self) -> None:
-        if self._skipping:
-            self._skipping = False
-            self._group.clear()
         self._pass_group(sync=True)
         self._skipping = False
         self._ready()
@@ -176,20 +175,23 @@ class Session:
             failed = relay.until_ready(self._backend, self._client, tags)
         else:
             failed = relay.answers(self._backend, self._client, wanted, tags)
-        self._skipping = self._skipping or failed
+        if failed:
+            self._skipping = True
+            self._client.flush()  # which may wait for it before it sends more
 
     def _answer(self, data: bytes) -> None:
         if not self._skipping:
             self._client.put(data)
 
     def _fail(self, error: SqlError) -> None:
-        """Tell the client of an error, abort its transaction, and skip to its Sync."""
+        """Tell the client of an error, abort its transaction, and skip to its Sync, for which it may wait to be told."""
         self._pass_group()
         if self._skipping:
             return
         self._end_if_fatal(error)
         self._abort()
         self._client.put(replies.error(error))
+        self._client.flush()
         self._skipping = True
 
     def _end_if_fatal(self, error: SqlError) -> None:
@@ -207,7 +209,9 @@ class Session:
     # The simple protocol
 
     def _simple(self, body: bytes) -> None:
-        self._skipping = False
+        self._pass_group()  # of a client that did not end it with a Sync
+        if self._skipping:
+            return
         try:
             statements = [self._translated(statement) for statement in split(_text(cstring(body)[0]))]
             if any(isinstance(statement, Served) for statement in statements):

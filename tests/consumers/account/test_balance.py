@@ -15,6 +15,7 @@ from consumers.account.testing.memory import (
     Stored,
     beat_of,
     lines_of,
+    named,
     refused,
     repeated,
     tally_of,
@@ -62,7 +63,7 @@ def days(draw: st.DrawFn) -> Day:
 @given(days())
 def test_exactly_the_files_with_a_wrong_line_differ(day: Day) -> None:
     fates, stretches, rows = day
-    found = look(MemoryStore(rows=rows), stretches, LONG_AGO, known=stretches)
+    found = look(MemoryStore(rows=rows), stretches, LONG_AGO, known=named(*stretches))
     wrong = differences("store", stretches, found.files)
     assert [difference.stretch.file_id for difference in wrong] == sorted(
         name for name, of_file in fates.items() if {"lost", "twice", "altered"} & set(of_file)
@@ -79,7 +80,7 @@ def test_the_sum_holds_for_every_store(
     """Whatever is closed: emitted = orders + refused + duplicates + missing + in flight."""
     _, emitted, rows = day
     closed = {name: s for name, s in emitted.items() if data.draw(st.booleans())}
-    found = look(MemoryStore(rows=rows), closed, LONG_AGO, known=emitted)
+    found = look(MemoryStore(rows=rows), closed, LONG_AGO, known=named(*emitted))
     missing = sum(difference.missing for difference in differences("store", closed, found.files))
     assert sum(s.emitted.lines for s in emitted.values()) == (
         found.lines.total() + missing + in_flight(emitted, closed)

@@ -56,6 +56,8 @@ def test_without_a_beginning_it_looks_back_from_the_end() -> None:
     assert window_of(settings, None, until, clock).since == until - dt.timedelta(days=2)
     with pytest.raises(ConfigError, match="not before"):
         window_of(settings, until, until, clock)
+    with pytest.raises(ConfigError, match="in the future"):
+        window_of(settings, clock.now() + dt.timedelta(seconds=1), None, clock)
 
 
 @pytest.mark.integration

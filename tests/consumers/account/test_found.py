@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consumers.account.emitted import Stretch, Tally
 from consumers.account.found import look
 from consumers.account.stores.store import Kind
-from consumers.account.testing.memory import NOON, MemoryStore, Stored, lines_of, refused, repeated, tally_of
+from consumers.account.testing.memory import NOON, MemoryStore, Stored, lines_of, named, refused, repeated, tally_of
 from consumers.account.testing.suite import LONG_AGO
 
 pytestmark = pytest.mark.unit
@@ -39,7 +39,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Stored], dict[str, Stretch]]:
 @given(histories())
 def test_what_is_found_is_what_lies_in_the_stretches(history: tuple[list[Stored], dict[str, Stretch]]) -> None:
     rows, stretches = history
-    found = look(MemoryStore(rows=rows), stretches, LONG_AGO, known=stretches)
+    found = look(MemoryStore(rows=rows), stretches, LONG_AGO, known=named(*stretches))
     inside = [row for row in rows if (s := stretches.get(str(row.file_id))) and s.start <= row.offset < s.end]
     for file_id in stretches:
         expected = [row for row in inside if row.file_id == file_id]
@@ -57,7 +57,7 @@ def test_files_that_lie_whole_in_their_stretches_cost_one_question() -> None:
     rows = [row for n in range(1000) for row in lines_of(f"f{n:04d}", b"one", b"two")]
     store = MemoryStore(rows=rows)
     stretches = {f"f{n:04d}": Stretch(file_id=f"f{n:04d}", start=0, end=8, emitted=Tally()) for n in range(1000)}
-    assert look(store, stretches, LONG_AGO, known=stretches).lines.total() == 2000
+    assert look(store, stretches, LONG_AGO, known=named(*stretches)).lines.total() == 2000
     assert store.asked == ["groups"]
 
 
@@ -66,7 +66,7 @@ def test_files_that_are_cut_are_asked_for_in_chunks() -> None:
     rows = [row for n in range(count) for row in lines_of(f"f{n:04d}", b"one", b"two")]
     store = MemoryStore(rows=rows)
     stretches = {f"f{n:04d}": Stretch(file_id=f"f{n:04d}", start=0, end=4, emitted=Tally()) for n in range(count)}
-    assert look(store, stretches, LONG_AGO, known=stretches).lines.total() == count
+    assert look(store, stretches, LONG_AGO, known=named(*stretches)).lines.total() == count
     assert store.asked == ["groups", *[f"groups_within {MemoryStore.at_once}"] * 2, "groups_within 1"]
 
 
@@ -74,7 +74,7 @@ def test_files_that_no_heartbeat_names_come_apart_with_their_first_arrival() -> 
     early, late = NOON - dt.timedelta(hours=1), NOON
     (letter,) = map(refused, lines_of("a", b"two", start=4, arrived_at=early))
     rows = [*lines_of("a", b"one", arrived_at=late), letter, *lines_of("b", b"x")]
-    found = look(MemoryStore(rows=rows), {}, LONG_AGO, known=["b"])
+    found = look(MemoryStore(rows=rows), {}, LONG_AGO, known=named("b"))
     (file,) = found.unnamed
     assert (file.file_id, file.lines, file.arrived_at) == ("a", 2, early)
     assert found.lines.total() == 0

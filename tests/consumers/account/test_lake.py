@@ -2,10 +2,11 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 
@@ -98,3 +99,17 @@ def test_a_lake_that_is_away_is_an_outage() -> None:
     rows = LakeRows(LakeStore(LakeCatalogue(away), Lake()))
     with pytest.raises(Outage):
         list(lake(rows).groups(LONG_AGO))
+
+
+def test_a_question_that_this_machine_has_no_room_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def query(self, *_: object, **__: object) -> Iterator[Any]:
+            raise duckdb.OutOfMemoryException("1 GiB")
+            yield
+
+    monkeypatch.setattr("consumers.account.stores.lake.LakeReader", Full)
+    rows = LakeRows(LakeStore(LakeCatalogue(Aws()), Lake()))
+    with pytest.raises(Outage, match="OutOfMemoryException"):
+        lake(rows).newest(LONG_AGO)

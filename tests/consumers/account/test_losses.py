@@ -16,6 +16,7 @@ from consumers.account.report import Account, Gap, GapKind, Verdict
 from consumers.account.settings import Accounting, AccountSettings
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Batch, Shard
+from consumers.keeper.store import HistoryStore
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
 from consumers.live import LivePath
@@ -130,7 +131,7 @@ class World:
         ensure_templates(self.search, templates(refresh_ms=500, replicas="0-1"))
         s3 = client("s3", stack.aws)
         self.lake, self.restricted = S3Objects(s3, stack.lake.bucket), S3Objects(s3, stack.lake.restricted_bucket)
-        self.histories = [
+        self.histories: list[HistoryStore] = [
             LakeStore(LakeCatalogue(stack.aws), stack.lake),
             WarehouseStore(stack.warehouse, bucket=stack.lake.bucket, objects=self.lake, clock=self.clock),
         ]
@@ -213,6 +214,7 @@ def world(stack: Endpoints) -> World:
 FILES = {
     "document": File("document", orders("document")),
     "row": File("row", orders("row")),
+    "torn": File("torn", orders("torn")),
     "twice": File("twice", orders("twice")),
     "content": File("content", orders("content")),
     "object": File("object", [*orders("object"), b'{"type":"order"}']),
@@ -257,7 +259,7 @@ class Planted:
 @pytest.fixture(scope="module")
 def planted(world: World, healthy: Account) -> Planted:
     """Everything at once, each in a file of its own."""
-    world.span(*(FILES[name] for name in ("document", "row", "twice", "content")))
+    world.span(*(FILES[name] for name in ("document", "row", "torn", "twice", "content")))
     objects = world.span(FILES["object"])
     raw = world.span(FILES["raw"])
     manifest = world.span(FILES["manifest"])
@@ -281,6 +283,7 @@ def planted(world: World, healthy: Account) -> Planted:
     world.search.index(index=index, id="content-0", body={**other, "origin": {**other["origin"], "crc": 7}})
     with to_warehouse(world.stack.warehouse) as session:
         assert session.execute("plant", "DELETE FROM orders WHERE event_id = ?", ["row-2"]) == 1
+        assert session.execute("plant", "DELETE FROM lines WHERE event_id = ?", ["torn-1"]) == 1
         session.commit()
     return Planted(account=world.account(), keys=keys)
 
@@ -311,6 +314,13 @@ def test_a_lost_row_of_the_warehouse_is_named_with_the_objects_that_have_it(plan
     assert (line.offset, line.end) == place("row", 2)
     assert line.manifest
     assert any(key.startswith("data/orders/") for key in line.objects)
+
+
+def test_a_lost_order_line_of_the_warehouse_is_named(planted: Planted) -> None:
+    (gap,) = planted.gaps(GapKind.TORN, "torn")
+    (line,) = gap.lines
+    assert (gap.store, gap.path, line.id) == ("warehouse", "shop-1/spool/torn", "torn-1")
+    assert (line.offset, line.end) == place("torn", 1)
 
 
 def test_a_line_found_twice_is_named(planted: Planted) -> None:
@@ -363,7 +373,7 @@ def test_rows_of_a_file_that_no_heartbeat_names_are_named(planted: Planted) -> N
 
 
 def test_nothing_else_is_said_to_be_wrong(planted: Planted) -> None:
-    ours = {"document", "row", "twice", "content", "object", "swallowed", "skipped", "open", "unnamed"}
+    ours = {"document", "row", "torn", "twice", "content", "object", "swallowed", "skipped", "open", "unnamed"}
     assert {gap.file_id for gap in planted.account.gaps if gap.kind is not GapKind.OBJECT} == ours
 
 

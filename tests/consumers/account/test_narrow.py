@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.account import narrow
+from consumers.account import locate
 from consumers.account.emitted import Stretch, Tally
-from consumers.account.narrow import joined, narrowed, pieces
+from consumers.account.locate import joined, narrowed, pieces
 from consumers.account.testing.memory import NOON, beat_of, lines_of, tally_of
 
 pytestmark = pytest.mark.unit
@@ -37,14 +37,14 @@ def test_pieces_add_up_to_the_stretch_whichever_heartbeats_are_known(start: int,
 @given(st.sets(st.integers(0, 63), min_size=1, max_size=4))
 def test_every_wrong_piece_is_found(wrong: set[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrow, "FEW_LINES", 1)
+        patch.setattr(locate, "FEW_LINES", 1)
         offsets = {ROWS[n].offset for n in wrong}
         found = narrowed(pieces(whole(), BEATS), lambda s: not any(s.start <= o < s.end for o in offsets), most=100)
         assert [(part.start, part.emitted.lines) for part in found] == [(offset, 1) for offset in sorted(offsets)]
 
 
 def test_one_wrong_line_among_many_takes_few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(narrow, "FEW_LINES", 1)
+    monkeypatch.setattr(locate, "FEW_LINES", 1)
     asked: list[Stretch] = []
 
     def is_exact(stretch: Stretch) -> bool:
@@ -57,13 +57,13 @@ def test_one_wrong_line_among_many_takes_few_questions(monkeypatch: pytest.Monke
 
 def test_no_more_than_are_asked_for() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrow, "FEW_LINES", 1)
+        patch.setattr(locate, "FEW_LINES", 1)
         assert len(narrowed(pieces(whole(), BEATS), lambda stretch: False, most=3)) == 3
 
 
 def test_a_difference_that_heals_meanwhile_leaves_the_whole() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrow, "FEW_LINES", 1)
+        patch.setattr(locate, "FEW_LINES", 1)
         assert narrowed(pieces(whole(), BEATS), lambda stretch: True, most=3) == [whole()]
 
 

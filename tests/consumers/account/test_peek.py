@@ -64,9 +64,7 @@ def test_the_rest_of_an_aggregate_comes_after_a_place_inside_it(world: World) ->
 def test_places_at_one_record_share_a_read(world: World) -> None:
     world.stream.put_aggregate(FIRST, b"a", b"b", b"c")
     whole = at(1, 2**31)
-    assert world.peek.waiting_after([(FIRST, at(1, 0)), (FIRST, at(1, 2)), (FIRST, whole)]) == {
-        (FIRST, at(1, 0)): SEEN
-    }
+    assert world.peek.waiting_after([(FIRST, at(1, 0)), (FIRST, at(1, 2)), (FIRST, whole)]) == {(FIRST, at(1, 0)): SEEN}
     assert len(world.stream.calls) == 2
 
 

@@ -1,5 +1,6 @@
 """The stand-in, and the SQL in a DuckDB that holds the contract's tables."""
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,10 +10,12 @@ import pyarrow as pa
 import pytest
 
 from consumers.account.stores.sql import Row, SqlStore, Tables
-from consumers.account.testing.memory import MemoryStore, Stored
+from consumers.account.stores.store import Torn
+from consumers.account.testing.memory import NOON, MemoryStore, Stored
 from consumers.account.testing.rows import TABLE_OF, columns_of, row_of
 from consumers.account.testing.suite import StoreConformance
-from contract.tables import ACCOUNT, DUPLICATES, LETTERS, ORDERS, Kind
+from consumers.warehouse.testing import lines_of, order
+from contract.tables import ACCOUNT, DUPLICATES, LETTERS, LINES, ORDERS, Kind
 
 pytestmark = pytest.mark.unit
 
@@ -47,10 +50,10 @@ class TestMemory(StoreConformance):
 class _InDuckDb:
     def __init__(self) -> None:
         self.database = duckdb.connect()
-        for table in (ORDERS, LETTERS, DUPLICATES, ACCOUNT):
+        for table in (ORDERS, LINES, LETTERS, DUPLICATES, ACCOUNT):
             columns = ", ".join(f"{column.name} {_TYPES[column.kind]}" for column in table.columns)
             self.database.execute(f"CREATE TABLE {table.name} ({columns})")
-        tables = Tables(orders="orders", letters="letters", duplicates="duplicates", account="account")
+        tables = Tables(orders="orders", lines="lines", letters="letters", duplicates="duplicates", account="account")
         self.store = SqlStore("duckdb", self._query, tables)
 
     def put(self, rows: Sequence[Stored]) -> None:
@@ -70,3 +73,32 @@ class TestSql(StoreConformance):
     @pytest.fixture
     def filled(self) -> _InDuckDb:
         return _InDuckDb()
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [
+        ("DELETE FROM lines WHERE event_id = 'e2' AND line_number = 1", 1),
+        ("DELETE FROM lines WHERE event_id = 'e2'", 0),
+        ("INSERT INTO lines SELECT * FROM lines WHERE event_id = 'e2' AND line_number = 2", 3),
+        ("UPDATE lines SET units = units + 1 WHERE event_id = 'e2' AND line_number = 1", 2),
+        ("UPDATE lines SET amount = amount - 1 WHERE event_id = 'e2' AND line_number = 1", 2),
+    ],
+)
+def test_orders_whose_order_lines_are_not_those_that_they_were_made_of(change: str, held: int) -> None:
+    sold = [order(f"e{n}", day=NOON.date(), arrived_at=NOON, line=("f", 10 * n), content=2) for n in range(4)]
+    sold[1] |= {"kind": "return", "revenue": -237, "units": -2, "tax": 30, "shipping": 7, "total": 237}
+    sold[3] |= {"arrived_at": NOON + dt.timedelta(days=1)}
+    goods = [line for row in sold for line in lines_of(row)]
+    goods = [line | {"units": -1, "amount": -100} if line["kind"] == "return" else line for line in goods]
+    database = _InDuckDb()
+    for table, rows in (("orders", sold), ("lines", goods)):
+        found = pa.Table.from_pylist(rows)  # noqa: F841 DuckDB reads it by its name
+        database.database.execute(f"INSERT INTO {table} BY NAME SELECT * FROM found")
+    until = NOON + dt.timedelta(days=1)
+    assert list(database.store.torn(NOON, until, 10)) == []
+    database.database.execute("DELETE FROM lines WHERE event_id = 'e3'")  # arrived later
+    database.database.execute(change)
+    wanted = Torn(file_id="f", offset=20, bytes=9, row_id="e2", lines=2, held=held)
+    assert list(database.store.torn(NOON, until, 10)) == [wanted]
+    assert list(database.store.torn(NOON, until, 0)) == []

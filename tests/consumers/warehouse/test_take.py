@@ -12,7 +12,7 @@ from consumers.manifests import VERSION
 from consumers.warehouse.migrations import MIGRATIONS, migrate
 from consumers.warehouse.schema import SCHEMA, Added
 from consumers.warehouse.testing import SpanWriter, heartbeat, letter, lines_of, order
-from contract.tables import ORDERS, WAREHOUSE, Column, Kind
+from contract.tables import LETTERS, ORDERS, WAREHOUSE, Column, Kind
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.testing import ManualClock
@@ -102,7 +102,10 @@ def test_the_same_lines_again_leave_nothing(new_store, corner, read, spans):
             an_order(1, at=later(60)), an_order(1, at=later(61)), order("foreign", day=DAY, arrived_at=AT, line=None)
         ),
         "letters": [letter("l1", day=DAY, arrived_at=later(60), line=("f1", 90))],
-        "account": [heartbeat("f1", 30, arrived_at=later(86_400 * 20)), heartbeat("f1", 30, arrived_at=AT, final=True)],
+        "account": [
+            heartbeat("f1", 30, arrived_at=later(86_400 * 20), read_at=AT),
+            heartbeat("f1", 30, arrived_at=AT, final=True),
+        ],
     }
     store.take([spans.write(rows)])
     store.take([spans.write(again)])
@@ -111,6 +114,35 @@ def test_the_same_lines_again_leave_nothing(new_store, corner, read, spans):
     assert read(corner, "file_id, final, arrived_at", "account") == [("f1", False, AT), ("f1", True, AT)]
     assert read(corner, "event_id", "duplicates") == []
     assert sorted(read(corner, "redelivered, orders, heartbeats", "commits")) == [(0, 2, 1), (5, 0, 1)]
+
+
+def test_a_heartbeat_that_repeats_itself_is_kept_for_its_agent_lives(new_store, corner, read, spans):
+    store = new_store(corner)
+    beats = [heartbeat("f1", 30, arrived_at=later(60 * n)) for n in range(3)]
+    store.take([spans.write({"account": beats[:2]})])
+    again = heartbeat("f1", 30, arrived_at=later(999), read_at=beats[1]["read_at"])
+    store.take([spans.write({"account": [again, again, beats[2]]})])
+    assert read(corner, "read_at, arrived_at", "account") == [(later(60 * n), later(60 * n)) for n in range(3)]
+
+
+def test_rows_that_nothing_takes_stop_the_commit(new_store, corner, lake):
+    other = dataclasses.replace(LETTERS, name="other")
+    schema = dataclasses.replace(SCHEMA, tables=(*WAREHOUSE, other))
+    manifest = SpanWriter(lake, application="other", schema=schema).write(
+        {"other": [letter("l1", day=DAY, arrived_at=AT, line=None)]}
+    )
+    with pytest.raises(Discrepancy, match="nothing takes the rows of other"):
+        new_store(corner, schema=schema).take([manifest])
+
+
+def test_a_line_that_was_a_letters_duplicate_and_is_accepted_later_keeps_its_one_row(new_store, corner, read, spans):
+    store = new_store(corner)
+    refused = [letter("e1", day=DAY, arrived_at=later(n), line=("f1", 100 + n)) for n in (1, 2)]
+    store.take([spans.write({**sold(an_order(1)), "letters": refused})])
+    store.take([spans.write(sold(an_order(1, at=later(3), offset=102, content=3)))])
+    assert read(corner, "event_id, conflict, origin_offset", "duplicates") == [("e1", False, 102)]
+    assert read(corner, "event_id", "conflicts") == []
+    assert sorted(read(corner, "orders, letters, duplicates, redelivered", "commits")) == [(0, 0, 0, 1), (1, 1, 1, 0)]
 
 
 def test_a_second_line_is_a_duplicate_and_other_content_a_conflict(new_store, corner, read, spans):

@@ -19,7 +19,8 @@ from producers.agent.pack import RECORD_LIMIT
 from producers.agent.put import ONE_REQUEST
 from producers.agent.spool import FORGET_AFTER_S
 from producers.agent.state import read_ledger
-from producers.agent.testing import FakeShards, FakeStream, Fault, agent_on, original_of
+from producers.agent.testing import FakeStream, Fault, agent_on, original_of
+from producers.agent.testing_shards import FakeShards
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit

@@ -1,29 +1,30 @@
 """The agent as a process, against a Kinesis as a process; both die."""
 
-import contextlib
 import signal
 import subprocess
-import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from contract.heartbeat import Heartbeat
 from producers.agent.state import read_ledger
-from producers.agent.testing import is_heartbeat, original_of
+from producers.agent.testing import original_of
+from producers.agent.testing_process import (
+    WAIT_S,
+    Kinesis,
+    acknowledged,
+    running_agent,
+    settings_file,
+    start,
+    wait_for,
+)
 from producers.emit import Spool
-from runtime.aws import client
-from runtime.settings import Aws
 
 pytestmark = pytest.mark.integration
 
-STREAM = "orders"
-WAIT_S = 30.0
 ORDER = {
     "type": "order",
     "schema_version": 1,
@@ -36,60 +37,6 @@ ORDER = {
 }
 
 
-class Kinesis:
-    """A local Kinesis that can be killed and started again on the same port and data."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = 0
-        self._process: subprocess.Popen[str] | None = None
-        self.start()
-        self.client = client("kinesis", self.aws)
-        self.client.create_stream(StreamName=STREAM, ShardCount=2)
-        self.client.get_waiter("stream_exists").wait(StreamName=STREAM, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def aws(self) -> Aws:
-        return Aws(kinesis_endpoint=self.endpoint, access_key_id="local", secret_access_key="local")
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "infra.local.kinesis", "--no-limits"]
-        command += ["--port", str(self._port), "--data", str(self._folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        address = self._process.stdout.readline().split(",")[0]
-        self._port = int(address.rsplit(":", 1)[1])
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-        self._process = None
-
-    def lines(self) -> list[bytes]:
-        return [data for data in self.records() if not is_heartbeat(data)]
-
-    def heartbeats(self) -> list[Heartbeat]:
-        return [msgspec.json.decode(data, type=Heartbeat) for data in self.records() if is_heartbeat(data)]
-
-    def records(self) -> list[bytes]:
-        found: list[bytes] = []
-        for shard in self.client.list_shards(StreamName=STREAM)["Shards"]:
-            place = {"StreamName": STREAM, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-            iterator = self.client.get_shard_iterator(**place)["ShardIterator"]
-            while True:
-                answer: dict[str, Any] = self.client.get_records(ShardIterator=iterator)
-                found += [record["Data"] for record in answer["Records"]]
-                if not answer["Records"] and not answer["MillisBehindLatest"]:
-                    break
-                iterator = answer["NextShardIterator"]
-        return found
-
-
 @pytest.fixture
 def kinesis(tmp_path: Path) -> Iterator[Kinesis]:
     running = Kinesis(tmp_path / "kinesis")
@@ -97,40 +44,8 @@ def kinesis(tmp_path: Path) -> Iterator[Kinesis]:
     running.kill()
 
 
-def settings_file(tmp_path: Path, endpoint: str, stream: str = STREAM) -> Path:
-    file = tmp_path / "settings.toml"
-    file.write_text(
-        f'[aws]\nkinesis_endpoint = "{endpoint}"\naccess_key_id = "local"\nsecret_access_key = "local"\n'
-        f'[streams]\ntransactions = "{stream}"\n'
-        f'[agent]\nspool = "{tmp_path / "spool"}"\nstate = "{tmp_path / "state"}"\n'
-    )
-    return file
-
-
 def start_agent(settings: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "producers", "agent", "--settings", str(settings), *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-@contextlib.contextmanager
-def running_agent(settings: Path) -> Iterator[subprocess.Popen[str]]:
-    process = start_agent(settings)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
-
-
-def acknowledged(tmp_path: Path) -> int:
-    return read_ledger(tmp_path / "state").acknowledged_lines
+    return start(settings, "agent", *options)
 
 
 def append(spool: Spool, first: int, last: int) -> None:

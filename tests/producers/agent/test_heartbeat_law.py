@@ -16,7 +16,8 @@ from contract.heartbeat import Heartbeat
 from producers.agent.files import is_same_file
 from producers.agent.pack import Packed
 from producers.agent.state import read_ledger
-from producers.agent.testing import FakeShards, FakeStream, Fault, agent_on, is_heartbeat, original_of
+from producers.agent.testing import FakeStream, Fault, agent_on, is_heartbeat, original_of
+from producers.agent.testing_shards import FakeShards
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit

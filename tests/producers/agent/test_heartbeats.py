@@ -19,6 +19,7 @@ from producers.agent.put import ONE_REQUEST
 from producers.agent.spool import FORGET_AFTER_S, Host
 from producers.agent.state import Ledger, State, read_ledger
 from producers.agent.testing import RHYTHM, FakeStream, Fault, agent_on, is_heartbeat
+from runtime.outage import Stop
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
@@ -322,10 +323,10 @@ def test_a_file_with_lines_that_cannot_be_read_now_is_not_drained(
 class NoHeartbeats(FakeStream):
     """One that takes lines and throttles each heartbeat."""
 
-    def put(self, batch: Sequence[Packed]) -> Sequence[str | None]:
+    def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
         lines = [line for line in batch if not is_heartbeat(line.data)]
         if lines:
-            super().put(lines)
+            super().put(lines, stop)
         self.requests += [0] * (not lines)
         return ["ProvisionedThroughputExceededException" if is_heartbeat(line.data) else None for line in batch]
 

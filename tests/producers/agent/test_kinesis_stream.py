@@ -1,5 +1,6 @@
 """What Kinesis says, and what the agent makes of it."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -39,14 +40,14 @@ def error(code: str, status: int = 400) -> ClientError:
 
 def test_a_batch_is_one_request() -> None:
     client = Client(FINE)
-    assert KinesisStream(client, "orders").put(BATCH) == [None, None]
+    assert KinesisStream(client, "orders").put(BATCH, threading.Event()) == [None, None]
     records = [{"Data": b"one", "PartitionKey": "k1"}, {"Data": b"two", "PartitionKey": "k2"}]
     assert client.calls == [{"StreamName": "orders", "Records": records}]
 
 
 def test_each_entry_has_its_own_verdict() -> None:
     answer = {"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure"}, {"SequenceNumber": "1"}]}
-    assert KinesisStream(Client(answer), "orders").put(BATCH) == ["InternalFailure", None]
+    assert KinesisStream(Client(answer), "orders").put(BATCH, threading.Event()) == ["InternalFailure", None]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_each_entry_has_its_own_verdict() -> None:
 )
 def test_what_passes_is_waited_for(trouble: Any) -> None:
     with pytest.raises(Outage):
-        KinesisStream(Client(trouble), "orders").put(BATCH)
+        KinesisStream(Client(trouble), "orders").put(BATCH, threading.Event())
 
 
 @pytest.mark.parametrize(
@@ -90,9 +91,9 @@ def test_what_asks_for_other_settings_is_one_line(trouble: Exception, message: s
 )
 def test_what_worked_once_is_an_outage_when_it_fails(trouble: Exception, message: str) -> None:
     stream = KinesisStream(Client(FINE, trouble), "orders")
-    stream.put(BATCH)
+    stream.put(BATCH, threading.Event())
     with pytest.raises(Outage, match=message):
-        stream.put(BATCH)
+        stream.put(BATCH, threading.Event())
 
 
 def test_a_stream_in_creation_is_waited_for() -> None:

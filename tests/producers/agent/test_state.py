@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from producers.agent.command import opened
 from producers.agent.files import FileRecord
 from producers.agent.pack import Packed
+from producers.agent.running import opened
 from producers.agent.settings import AgentSettings, Spooling
 from producers.agent.state import State, lock_folder, read_ledger
 from runtime.errors import ConfigError

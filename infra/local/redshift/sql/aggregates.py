@@ -38,6 +38,12 @@ def _inner(outer: exp.Expr) -> exp.Expr:
     return outer.this if isinstance(outer, exp.Window) else outer
 
 
+def _spread(node: Call) -> None:
+    """Standard deviations and variances are DOUBLE PRECISION whatever they are of."""
+    outer = _outermost(node)
+    outer.replace(exp.cast(outer.copy(), "double precision"))
+
+
 def _ratio(node: Call) -> None:
     window = _outermost(node)
     if not isinstance(window, exp.Window) or window.args.get("order") or window.args.get("spec"):
@@ -106,6 +112,7 @@ def _count_distinct(node: Call) -> None:
 WRAPPED: dict[str, Callable[[Call], None]] = {
     "sum": _sum,
     "avg": _avg,
+    **dict.fromkeys(("stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"), _spread),
     "ratio_to_report": _ratio,
     "median": _median,
     "percentile_cont": _percentile,

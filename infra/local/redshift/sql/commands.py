@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from infra.local.redshift.actions import Plain, Unsupported
-from infra.local.redshift.sql.query import translated_query
+from infra.local.redshift.sql.query import translated_expression, translated_query
 from infra.local.redshift.sql.tokens import Cursor, Kind, literal, quoted
 
 # Parameters that PostgreSQL has with the same meaning. Source: "Configuration reference".
@@ -261,9 +261,34 @@ def prepare(cursor: Cursor) -> Plain:
     return Plain(sql=f"PREPARE {name}{types} AS {translated_query(cursor.sql[cursor.place :])}")
 
 
-def verbatim(cursor: Cursor) -> Plain:
-    """EXECUTE and DEALLOCATE, which mean the same."""
-    return Plain(sql=cursor.sql)
+def execute(cursor: Cursor) -> Plain:
+    """EXECUTE of a prepared statement."""
+    cursor.expect("execute")
+    name = quoted(cursor.identifier())
+    values: list[str] = []
+    if cursor.accept("("):
+        while True:
+            start = cursor.place
+            while not (cursor.peek(",") or cursor.peek(")")):
+                if cursor.peek("("):
+                    cursor.skip_parentheses()
+                else:
+                    cursor.take()
+            values.append(translated_expression(cursor.sql[start : cursor.place]))
+            if not cursor.accept(","):
+                break
+        cursor.expect(")")
+    cursor.end()
+    return Plain(sql=f"EXECUTE {name}" + (f" ({', '.join(values)})" if values else ""))
+
+
+def deallocate(cursor: Cursor) -> Plain:
+    """DEALLOCATE of a prepared statement."""
+    cursor.expect("deallocate")
+    cursor.accept("prepare")
+    name = cursor.identifier()
+    cursor.end()
+    return Plain(sql="DEALLOCATE ALL" if name == "all" else f"DEALLOCATE {quoted(name)}")
 
 
 COMMANDS: dict[str, Callable[[Cursor], Plain]] = {
@@ -286,6 +311,6 @@ COMMANDS: dict[str, Callable[[Cursor], Plain]] = {
     "close": close,
     "explain": explain,
     "prepare": prepare,
-    "execute": verbatim,
-    "deallocate": verbatim,
+    "execute": execute,
+    "deallocate": deallocate,
 }

@@ -27,6 +27,7 @@ _ALLOWED: frozenset[type[exp.Expr]] = frozenset(
         *(exp.Unnest, exp.AtIndex),
     }
 )
+_SYSTEM_COLUMNS = frozenset(("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"))  # PostgreSQL's
 _NAMES: dict[type[exp.Expr], str] = {
     exp.ByteString: "an E'' string",
     exp.RawString: "a dollar-quoted string",
@@ -113,6 +114,14 @@ def _table(node: exp.Expr) -> None:
 
 def _column(node: exp.Expr) -> None:
     _refuse(node, join_mark="the outer join operator (+)")
+    if node.name.lower() in _SYSTEM_COLUMNS:
+        raise Unsupported(f'column "{node.name}" does not exist', sqlstate="42703")
+
+
+def _substring(node: exp.Expr) -> None:
+    start = node.args.get("start")
+    if isinstance(start, exp.Literal) and start.is_string:
+        raise Unsupported("SUBSTRING by a pattern is not supported: use REGEXP_SUBSTR")
 
 
 def _insert(node: exp.Expr) -> None:
@@ -165,6 +174,7 @@ _CHECKS: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Values: _values,
     exp.Table: _table,
     exp.Column: _column,
+    exp.Substring: _substring,
     exp.Insert: _insert,
     exp.Update: _change,
     exp.Delete: _change,

@@ -21,6 +21,19 @@ from infra.local.redshift.sql.tables import (
 from infra.local.redshift.sql.tokens import Cursor, literal, quoted
 from infra.local.redshift.sql.users import alter_user, create_group, create_user, drop_users
 
+_PRIVILEGES = (
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "references",
+    "truncate",
+    "usage",
+    "create",
+    "all",
+    "privileges",
+    ",",
+)
 _UNBOUND = ("with", "no", "schema", "binding")
 
 
@@ -254,7 +267,10 @@ def grant(cursor: Cursor) -> Plain:
     word = cursor.take().text
     privileges = []
     while not cursor.accept("on"):
-        privileges.append(cursor.take().text.upper())
+        privilege = cursor.one_of(*_PRIVILEGES)
+        if privilege is None:
+            raise Unsupported(f"{word.upper()} of this privilege is not translated")
+        privileges.append(privilege.upper())
     kind = "SCHEMA" if cursor.accept("schema") else "TABLE"
     every = cursor.accept("all", "tables", "in", "schema")
     if kind == "TABLE" and not every:

@@ -35,7 +35,7 @@ SESSION = frozenset(_OF_THE_SESSION.split())
 LEADER = frozenset(_OF_THE_LEADER.split())  # only in a query of catalogue tables, or of none
 COMPUTE = frozenset({"listagg", "median", "percentile_cont"})  # only in a query of tables
 WINDOW_ONLY = frozenset(_WITH_OVER.split())
-AGGREGATES = frozenset(_OF_GROUPS.split())
+FRAMED = frozenset((_OF_GROUPS + " first_value last_value nth_value").split())  # ORDER BY in OVER needs a frame
 
 SYNONYMS = {
     "len": "char_length",

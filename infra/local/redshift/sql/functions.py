@@ -12,7 +12,7 @@ from infra.local.redshift.actions import Unsupported
 from infra.local.redshift.sql.aggregates import WRAPPED
 from infra.local.redshift.sql.calls import Call, arguments, call
 from infra.local.redshift.sql.dateparts import date_part
-from infra.local.redshift.sql.function_names import AGGREGATES, COMPUTE, LEADER, OURS, SAME, SYNONYMS, WINDOW_ONLY
+from infra.local.redshift.sql.function_names import COMPUTE, FRAMED, LEADER, OURS, SAME, SYNONYMS, WINDOW_ONLY
 
 
 def translate_calls(tree: exp.Expr, *, tables: bool) -> exp.Expr:
@@ -61,7 +61,7 @@ def _place_allowed(node: Call, *, tables: bool) -> None:
         raise Unsupported(f"function {name}() runs on compute nodes only: the query has to read a table")
     if name in WINDOW_ONLY and not isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Window):
         raise Unsupported(f"window function {name}() needs an OVER clause", sqlstate="42809")
-    if window and window.args.get("order") and name in AGGREGATES and not window.args.get("spec"):
+    if window and window.args.get("order") and name in FRAMED and not window.args.get("spec"):
         raise Unsupported("Aggregate window functions with an ORDER BY clause require a frame clause", sqlstate="42601")
 
 

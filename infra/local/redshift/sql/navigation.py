@@ -81,6 +81,8 @@ def _translate_columns(tree: exp.Expr, tables: Collection[str], unnested: Collec
             taken = 1
         elif first not in tables and len(parts) > 2 and parts[1].name in tables:
             taken = 3  # schema, table, column
+        elif first not in tables and len(parts) > 3 and parts[2].name in tables:
+            taken = 4  # with the database before
         if taken >= len(parts):
             continue
         found: exp.Expr = exp.column(*[part.copy() for part in reversed(parts[:taken])])

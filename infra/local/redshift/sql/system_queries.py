@@ -7,6 +7,7 @@ from infra.local.redshift.sql.tokens import Cursor, Kind, Token, tokens
 
 _CATALOGUES = ("pg_", "svv_", "svl_", "stl_", "stv_", "sys_", "svcs_")
 _SCHEMAS = ("pg_catalog", "information_schema")
+_ENDS_OF_FROM = ("where", "group", "having", "order", "limit", "offset", "union", "except", "intersect", "select")
 
 
 def catalogue_query(sql: str) -> str | None:
@@ -16,12 +17,42 @@ def catalogue_query(sql: str) -> str | None:
         return None
     found = tokens(sql)
     names = _common_tables(found)
-    sources = [found[place + 1] for place, token in enumerate(found[:-1]) if _introduces_table(found, place, token)]
-    if not any(_is_catalogue(source) for source in sources):
+    sources: list[int] = []
+    for place, token in enumerate(found[:-1]):
+        if _introduces_table(found, place, token):
+            sources += _listed(found, place + 1)
+    if not any(_is_catalogue(found[place]) for place in sources):
         return None
-    if not all(_is_catalogue(source) or source.text in ("(", "lateral") or source.text in names for source in sources):
+    if not all(_is_known(found, place, names) for place in sources) or any(_writes(token) for token in found):
         return None
     return _with_escapes(sql, found)
+
+
+def _listed(found: list[Token], place: int) -> list[int]:
+    """Where the tables of one FROM or JOIN stand: the first, and those after commas of the same depth."""
+    places, depth = [place], 0
+    for here in range(place, len(found)):
+        token = found[here]
+        if token.kind is Kind.SYMBOL and token.text in "()[]":
+            depth += 1 if token.text in "([" else -1
+        elif depth == 0 and token.kind is Kind.WORD and token.text in _ENDS_OF_FROM:
+            break
+        elif depth == 0 and token.kind is Kind.SYMBOL and token.text == "," and here + 1 < len(found):
+            places.append(here + 1)
+        if depth < 0:
+            break
+    return places
+
+
+def _is_known(found: list[Token], place: int, names: set[str]) -> bool:
+    """Whether what stands there is no table of a user: of the catalogue or WITH, a subquery, a function's rows."""
+    source = found[place]
+    called = place + 1 < len(found) and found[place + 1].text == "(" and source.kind is Kind.WORD
+    return _is_catalogue(source) or source.text in ("(", "lateral", "only") or source.text in names or called
+
+
+def _writes(token: Token) -> bool:
+    return token.kind is Kind.WORD and token.text in ("insert", "update", "delete", "merge", "into", "table")
 
 
 def _introduces_table(found: list[Token], place: int, token: Token) -> bool:

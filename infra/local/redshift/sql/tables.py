@@ -52,6 +52,8 @@ def create_table(cursor: Cursor) -> Plain:
         columns = " (" + ", ".join(quoted(column) for column in cursor.names()) + ")"
     read_attributes(cursor)
     cursor.expect("as")
+    if exists:
+        raise Unsupported("CREATE TABLE AS takes no IF NOT EXISTS", sqlstate="42601")
     return Plain(sql=f"{head}{columns} AS {translated_query(cursor.sql[cursor.place :])}", tag="SELECT")
 
 
