@@ -1,10 +1,14 @@
 """What every test may ask for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from kafka.admin import KafkaAdminClient, NewTopic
 
 from infra.local.endpoints import Endpoints
+from infra.local.home import Home
+from infra.local.kafka.testing import LocalBroker, local_broker
+from infra.local.settings import LocalSettings
 from infra.local.testing import local_stack
 
 
@@ -13,3 +17,32 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """All parts, started when the first test asks. Tests make streams, tables and indices under names of their own."""
     with local_stack(tmp_path_factory.mktemp("stack")) as endpoints:
         yield endpoints
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """A real broker. Who kills it waits until it is back."""
+    with local_broker(tmp_path_factory.mktemp("kafka"), Home.of(LocalSettings().local).downloads) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_broker: LocalBroker) -> str:
+    """Address of the broker."""
+    return kafka_broker.address
+
+
+@pytest.fixture
+def new_topic(kafka: str) -> Callable[..., str]:
+    """Makes a topic of so many partitions; its name."""
+    made: list[str] = []
+
+    def make(partitions: int) -> str:
+        admin = KafkaAdminClient(bootstrap_servers=kafka)
+        name = f"orders-{id(made):x}-{len(made)}"
+        made.append(name)
+        admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"message.timestamp.type": "LogAppendTime"})])
+        admin.close()
+        return name
+
+    return make

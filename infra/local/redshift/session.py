@@ -184,7 +184,7 @@ class Session:
             self._client.put(data)
 
     def _fail(self, error: SqlError) -> None:
-        """Tell the client of an error, abort its transaction, and skip to its Sync, for which it may wait to be told."""
+        """Tell the client of an error at once, abort its transaction, and skip to its Sync."""
         self._pass_group()
         if self._skipping:
             return

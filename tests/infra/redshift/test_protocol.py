@@ -5,12 +5,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
 from infra.local.redshift import rawclient as raw
 from infra.local.redshift import wire
 from infra.local.redshift.process import FrontProcess
-from infra.local.redshift.rawclient import FLUSH, SYNC, RawClient, bind, close, describe, execute, parse, query
+from infra.local.redshift.rawclient import (
+    FLUSH,
+    SYNC,
+    TERMINATE,
+    RawClient,
+    bind,
+    close,
+    describe,
+    execute,
+    parse,
+    query,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -117,6 +129,29 @@ def test_an_error_of_the_front_aborts_the_transaction_as_any_other(client: RawCl
     assert client.ask(query("commit")) == "C:ROLLBACK Z:I"
 
 
+@pytest.mark.parametrize("bad", ["select 1; select 2", "select no_such_column", "select now() from pg_class, t"])
+def test_an_error_is_told_before_the_sync_and_nothing_else_is_answered_until_then(client: RawClient, bad: str) -> None:
+    """A client may wait for the error, with a Flush or without; what it sent in between is dropped, a Query too."""
+    client.send(parse(bad), FLUSH)
+    assert client.reader.message().kind == b"E"
+    assert client.ask(FLUSH, parse("select 1"), query("select 1"), SYNC) == "Z:I"
+    client.send(parse(bad), bind(), execute(), FLUSH)
+    assert client.reader.message().kind == b"E"
+    assert client.ask(SYNC) == "Z:I"
+    assert client.ask(query("select 1")) == "T D C:SELECT Z:I"
+
+
+def test_a_query_after_messages_without_their_sync_comes_after_them(client: RawClient) -> None:
+    assert client.ask(parse("select 1"), bind(), execute(), query("select 2")) == "1 2 D C:SELECT T D C:SELECT Z:I"
+
+
+def test_a_long_pipeline_keeps_the_tags_of_its_commands(client: RawClient) -> None:
+    made = "create temp table kept as select 'x'::varchar(10) as a"
+    filler = [parse("select $1::varchar", "f"), *(bind("x" * 5000, name="f") + execute() for _ in range(30))]
+    said = client.ask(*filler, parse(made), bind(), execute(), parse("select 1"), bind(), execute(), SYNC)
+    assert said == "1 " + "2 D C:SELECT " * 30 + "1 2 C:SELECT 1 2 D C:SELECT Z:I"
+
+
 def test_a_pipeline_longer_than_any_buffer_does_not_stall(client: RawClient) -> None:
     pairs = b"".join(bind("x" * 1000) + execute() for _ in range(5000))
     client.send(parse("select $1::varchar"))
@@ -153,7 +188,7 @@ def test_a_client_that_goes_takes_its_statement_and_transaction_with_it(connect:
     client.ask(query("begin"))
     client.ask(query(f"insert into {name} values (1)"))
     pid = int.from_bytes(client.key[:4], "big")
-    client.send(_LONG)
+    client.send(_LONG, SYNC, TERMINATE)  # more is there to be read: it hung up all the same
     client.sock.close()
     sought = query(f"select 1 from stv_sessions where process = {pid}")
     deadline = time.monotonic() + 10
@@ -172,6 +207,24 @@ def test_a_session_that_the_server_ends_is_told_so(connect: Connect) -> None:
     assert (kind, wire.fields(body)["C"], wire.fields(body)["S"]) == (b"E", "57P01", "FATAL")
     with pytest.raises(wire.Closed):
         client.reader.message()
+
+
+def test_a_client_that_goes_while_an_error_of_the_fronts_is_on_its_way_leaves_nothing(
+    connect: Connect, front: FrontProcess
+) -> None:
+    other = connect()
+    before = psutil.Process(front.pid).num_fds()
+    for said in ([parse("select 1; select 2")], [parse("copy"), bind(), FLUSH], [query("no such statement")]):
+        gone = connect()
+        gone.ask(query("begin"))
+        gone.send(*said)
+        gone.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, as of kill -9
+        gone.sock.close()
+    deadline = time.monotonic() + 10
+    while psutil.Process(front.pid).num_fds() > before:
+        assert time.monotonic() < deadline, "descriptors were left"
+        time.sleep(0.05)
+    assert other.ask(query("select 1")) == "T D C:SELECT Z:I"
 
 
 def test_data_for_a_copy_from_the_client_is_refused(client: RawClient) -> None:

@@ -40,6 +40,7 @@ def _inner(outer: exp.Expr) -> exp.Expr:
 
 def _spread(node: Call) -> None:
     """Standard deviations and variances are DOUBLE PRECISION whatever they are of."""
+    node.set("this", node.name.lower())
     outer = _outermost(node)
     outer.replace(exp.cast(outer.copy(), "double precision"))
 
