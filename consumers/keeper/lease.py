@@ -7,7 +7,7 @@ from consumers.delivery import LeaseLost
 from consumers.sources.kinesis.balance import Sightings
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON
 from consumers.sources.kinesis.leases import Lease
-from consumers.sources.kinesis.table import LeaseTable
+from consumers.sources.kinesis.table import LeaseTable, TableGone
 from consumers.sources.kinesis.tenure import Tenure
 from runtime.clock import Clock
 
@@ -30,12 +30,13 @@ class KeeperLease:
         self._sightings = Sightings(failover_s)
         self._tenure: Tenure | None = None
         self._renew_at_s = 0.0  # monotonic
+        self._row = Lease(shard_id=_ROW, checkpoint=TRIM_HORIZON)  # as last read: somebody may delete it
         self._waits_for: str | None = None  # the owner that the log has named
 
     def ensure(self) -> None:
         """Create table and row where absent. Raises ConfigError, Outage."""
         self._table.ensure()
-        self._table.create(Lease(shard_id=_ROW, checkpoint=TRIM_HORIZON))
+        self._table.create(self._row)
 
     def attend(self) -> None:
         """Renew the lease if it is ours, else take it if it is free. To be called every second or so. Raises Outage."""
@@ -61,12 +62,17 @@ class KeeperLease:
                 return
 
     def _look(self) -> None:
-        leases = [lease for lease in self._table.read_all() if lease.shard_id == _ROW]
+        try:
+            leases = [lease for lease in self._table.read_all() if lease.shard_id == _ROW]
+        except TableGone as gone:
+            _log.warning("%s: made again", gone)
+            leases = []
         now_s = self._clock.monotonic()
         self._sightings.see(leases, now_s)
         if not leases:
-            self.ensure()  # somebody has deleted the row
+            self.ensure()  # somebody has deleted the row, or the table
         for lease in leases:
+            self._row = lease
             if self._sightings.is_free(lease, now_s):
                 self._take(lease, now_s)
             elif lease.owner != self._waits_for:

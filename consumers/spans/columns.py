@@ -27,6 +27,7 @@ _TYPES = {
 _OF_THE_ORDER = ("event_id", "event_date", "event_time", "content_hash", "kind", "channel", "region", "currency")
 
 TableBatch = tuple[Table, dt.date, pa.RecordBatch]
+Place = tuple[type, dt.date]  # kind of row, and the day of its objects
 
 
 def schema_of(table: Table) -> pa.Schema:
@@ -37,16 +38,20 @@ def schema_of(table: Table) -> pa.Schema:
 _SCHEMAS = {table.name: schema_of(table) for table in tables.SPANNED}  # made once: every batch asks for one
 
 
+def place_of(row: Verdict) -> Place:
+    """Which rows it goes with."""
+    if isinstance(row, OrderRow):
+        return OrderRow, row.event_date
+    if isinstance(row, LetterRow):
+        return LetterRow, row.read_on
+    return HeartbeatRow, row.arrived_on
+
+
 def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
     """Rows by table and day; those of one keep their order. An order's lines are rows of a table of their own."""
-    sorted_out: dict[tuple[type, dt.date], list[Any]] = defaultdict(list)
+    sorted_out: dict[Place, list[Any]] = defaultdict(list)
     for row in rows:
-        if isinstance(row, OrderRow):
-            sorted_out[OrderRow, row.event_date].append(row)
-        elif isinstance(row, LetterRow):
-            sorted_out[LetterRow, row.read_on].append(row)
-        else:
-            sorted_out[HeartbeatRow, row.arrived_on].append(row)
+        sorted_out[place_of(row)].append(row)
     for (kind, day), same in sorted_out.items():
         if kind is OrderRow:
             orders = _batch(tables.ORDERS, OrderRow, same)

@@ -8,17 +8,18 @@ from typing import NamedTuple
 
 from consumers.delivery import Position, Record, Shard
 from consumers.manifests import DataFile, Manifest, RawFile, data_key, restricted_key
-from consumers.spans.columns import batches_of
+from consumers.spans.columns import Place, batches_of, place_of
 from consumers.spans.parquet import ParquetPart
 from consumers.spans.raw import RawWriter
 from consumers.spans.stretches import Stretches
 from consumers.stages.judge import Judged, Verdict
-from contract.rows import LetterRow
+from contract.rows import LetterRow, OrderRow
 from contract.tables import LETTERS, ORDERS
 
 _ROWS_TOGETHER = 2_048  # to columns at once: fewer cost more each, more cost memory
 _BYTES_TOGETHER = 2 << 20  # of their records
 _ROW_WEIGHT = 6  # bytes of memory of a row, to one byte of its record
+_PART_WEIGHT = 20 << 10  # bytes of memory of a Parquet object with a few rows, whose columns each have buffers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class Span:
         self._lines, self._refused = Stretches(), Stretches()  # of spool files, in each of the two
         self._end = Position(previous)
         self._arrived: tuple[dt.datetime, dt.datetime] | None = None  # first, last
+        self._places: set[Place] = set()
+        self.parts = 0  # Parquet objects that it makes, those of rows that are not yet columns too
         self.taken_bytes = 0  # of records, as the stream delivered them
 
     @property
@@ -71,14 +74,9 @@ class Span:
         return self._raw.records
 
     @property
-    def parts(self) -> int:
-        """Parquet objects that it makes, each with buffers of its own."""
-        return len(self._parts)
-
-    @property
     def nbytes(self) -> int:
         """Bytes in memory, about."""
-        parts = sum(part.nbytes for part in self._parts.values())
+        parts = sum(part.nbytes for part in self._parts.values()) + _PART_WEIGHT * self.parts
         return parts + self._raw.nbytes + self._letters.nbytes + _ROW_WEIGHT * self._row_bytes
 
     def add(self, records: Sequence[Record], judged: Sequence[Judged]) -> None:
@@ -94,6 +92,9 @@ class Span:
         first, last = self._arrived or (arrivals[0], arrivals[0])
         self._arrived = min(first, min(arrivals)), max(last, max(arrivals))
         self._end = records[-1].position
+        for kind, day in set(map(place_of, rows)) - self._places:
+            self._places.add((kind, day))
+            self.parts += 2 if kind is OrderRow else 1  # an order's lines have an object of their own
         self._rows += rows
         self._row_bytes += size
         self.taken_bytes += size
@@ -141,11 +142,11 @@ class Span:
 
     def _data(self, application: str) -> tuple[dict[str, bytes], list[DataFile]]:
         objects, files = {}, []
-        for (table, day), part in self._parts.items():
+        for table, day in list(self._parts):
+            part = self._parts.pop((table, day))  # its buffers go when it is finished: they are most of it
             key = data_key(application, table, day, self._shard.shard_id, self._span_id)
             body = objects[key] = part.finish()
             files.append(DataFile(table=table, day=day, key=key, bytes=len(body), rows=part.rows, sha256=_sha256(body)))
-        self._parts.clear()
         return objects, files
 
     def _originals(

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from producers.agent.globs import PACKED_SUFFIXES
 HEAD_BYTES = 256  # more than two orders share: their ids and times come first
 
 FileKey = tuple[int, int]  # (device, inode)
+Signature = tuple[int, int]  # (size, time of the last change in ns): what changes with a compressed file
 
 
 class Said(NamedTuple):
@@ -93,6 +94,10 @@ class Found(NamedTuple):
         return self.path.endswith(PACKED_SUFFIXES)
 
     @property
+    def signature(self) -> Signature:
+        return self.size, self.modified_ns
+
+    @property
     def printable(self) -> str:
         """The path as text that is surely UTF-8."""
         return os.fsencode(self.path).decode("utf-8", "replace")
@@ -143,6 +148,12 @@ def look_at(path: str, *, is_named: bool = True) -> Found | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return Found(path, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns, is_named)
+
+
+def key_of(file: BinaryIO) -> FileKey:
+    """Of the file that is open, whatever its name leads to by now."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino
 
 
 def hash_of_head(head: bytes) -> str:

@@ -18,10 +18,11 @@ import msgspec
 
 from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
+from producers.agent.batch import Batch, Host
 from producers.agent.files import FileRecord, Said
 from producers.agent.pack import Packed, partition_key, stamped
 from producers.agent.put import Sender
-from producers.agent.spool import Batch, Host, Spool
+from producers.agent.spool import Spool
 from producers.agent.state import State
 from runtime.clock import Clock
 from runtime.outage import Stop

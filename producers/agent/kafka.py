@@ -1,10 +1,11 @@
 """Kafka as a Stream: idempotent, acknowledged by all replicas, one batch in flight."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from producers.agent.pack import Packed
@@ -20,6 +21,7 @@ _REQUEST_MS = 5_000
 # kafka-python doubles the pause between two attempts to connect up to 30 s by default: a broker that was away for a
 # while is then not seen for as long again after it is back.
 _RECONNECT_MS = 500
+_BOOTSTRAP_MS = 2_000
 _CLOSE_S = 1.0
 # The producer copies what it is given: 10 MB of lines in memory, and a flush far shorter than _DELIVERY_MS.
 AT_ONCE = Limits(lines=5_000, bytes=4_500_000)
@@ -30,20 +32,26 @@ class KafkaStream:
 
     limits: Limits = AT_ONCE
 
-    def __init__(self, servers: str, topic: str, *, connect: Callable[..., Any] = KafkaProducer) -> None:
+    def __init__(self, servers: str, topic: str) -> None:
         """`servers`: addresses separated by commas. Nothing is connected before `check`."""
         self._servers = servers.split(",")
         self._topic = topic
-        self._connect = connect
         self._producer: Any = None
 
     def check(self) -> None:
+        """Asks for the topic once: a producer asks again and again until it is there."""
         try:
-            if not self._connected().partitions_for(self._topic):
-                raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams]")
+            admin = KafkaAdminClient(bootstrap_servers=self._servers, bootstrap_timeout_ms=_BOOTSTRAP_MS)
+            try:
+                topics = admin.list_topics()
+            finally:
+                admin.close()
+            self._connected()
         except KafkaError as error:
             self.close()
             raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
+        if self._topic not in topics:
+            raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams]")
 
     def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
         """One batch, waited for. A producer that has not brought it through in time is replaced by a fresh one."""
@@ -78,9 +86,9 @@ class KafkaStream:
 
     def _connected(self) -> Any:
         """The producer, made when there is none. Raises KafkaError."""
-        self._producer = self._producer or self._connect(
+        self._producer = self._producer or KafkaProducer(
             bootstrap_servers=self._servers,
-            bootstrap_timeout_ms=2000,
+            bootstrap_timeout_ms=_BOOTSTRAP_MS,
             acks="all",
             enable_idempotence=True,
             request_timeout_ms=_REQUEST_MS,

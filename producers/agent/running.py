@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from producers.agent.agent import Agent, Drain
+from producers.agent.batch import Host
 from producers.agent.globs import Glob
 from producers.agent.heartbeats import Heartbeats, Rhythm
 from producers.agent.meter import Meter, MeteredStream, watch_requests
 from producers.agent.put import Sender
 from producers.agent.roads import Road, Roads
 from producers.agent.settings import AgentSettings, Spooling
-from producers.agent.spool import SUFFIX, Host, Spool
+from producers.agent.spool import SUFFIX, Spool
 from producers.agent.state import Kind, State, lock_folder
 from producers.agent.streams import stream_named
 from runtime.clock import Clock, SystemClock

@@ -4,13 +4,13 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 
 from producers.agent.archives import Archives
+from producers.agent.batch import Batch, Host
 from producers.agent.files import (
     HEAD_BYTES,
     FileKey,
@@ -33,41 +33,9 @@ SUFFIX = ".ndjson"  # of orders
 # Long, because a file that comes back after it was forgotten is sent again as a new one: a volume mounted late, a
 # backup restored.
 FORGET_AFTER_S = 86_400.0
-_LONGEST_PLACE = 4_096  # bytes; Linux allows a path no more, but what is no UTF-8 in it takes up to thrice as many
 UNREADABLE_WAIT_S = 1.0  # a failing disk or a missing permission is no reason to hurry
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """Who sends."""
-
-    name: str  # in every stamp's path
-    instance: str  # begins every file id
-
-    def place_of(self, path: str) -> str:
-        """host/path, for people; cut to the length of a column."""
-        return f"{self.name}/{path.lstrip('/')}".encode()[:_LONGEST_PLACE].decode("utf-8", "ignore")
-
-
-class Batch:
-    """What a stream takes at once, from any number of files; each file's lines are in order, without a gap."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.lines: list[Packed] = []
-        self.is_full = False  # more may be waiting
-        self._limits = limits
-        self._bytes = 0
-
-    def take(self, line: Packed) -> bool:
-        """Whether there was room for it."""
-        size = len(line.data) + len(line.key)
-        self.is_full = len(self.lines) == self._limits.lines or self._bytes + size > self._limits.bytes
-        if not self.is_full:
-            self.lines.append(line)
-            self._bytes += size
-        return not self.is_full
 
 
 class _Idle(NamedTuple):
@@ -173,22 +141,26 @@ class Spool:
             self._grown.add(found.key)
 
     def _take_from(self, found: Found, batch: Batch) -> None:
-        before = len(batch.lines)
-        if self._is_archive(found):
-            self._take_from_archive(found, batch)
-            record = self._state.find(found.key)
-            is_done = record is not None and record.packed is not None and record.is_read
-        else:
-            is_done = self._take_from_text(found, batch)
-        if is_done and len(batch.lines) == before and not batch.is_full and not self._archives.is_at(found.key):
+        before, was_archive = len(batch.lines), self._is_archive(found)
+        is_done = self._take_from_either(found, batch)
+        if self._is_archive(found) != was_archive:  # another file has got its number
+            is_done = self._take_from_either(found, batch)
+        if is_done and len(batch.lines) == before and not batch.is_full:
             self._idle[found.key] = _Idle(found.size, found.modified_ns, self._clock.monotonic())
+
+    def _take_from_either(self, found: Found, batch: Batch) -> bool:
+        """Whether it was read to its end."""
+        if not self._is_archive(found):
+            return self._take_from_text(found, batch)
+        self._take_from_archive(found, batch)
+        record = self._state.find(found.key)
+        return record is not None and record.packed is not None and record.is_read
 
     def _is_archive(self, found: Found) -> bool:
         record = self._state.find(found.key)
         return found.is_named and found.is_packed if record is None else record.packed is not None
 
     def _take_from_text(self, found: Found, batch: Batch) -> bool:
-        """Whether it was read to its end."""
         try:
             file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 closed below
         except FileNotFoundError:
@@ -198,7 +170,7 @@ class Spool:
             if found.key != (status.st_dev, status.st_ino):  # another file took the name: the next look finds both
                 return False
             self._take_lines(found, status.st_size, file, batch)
-        return not self._is_archive(found)
+        return True
 
     def _take_from_archive(self, found: Found, batch: Batch) -> None:
         try:
@@ -292,7 +264,7 @@ class Spool:
             crc_sum=0,
             head_bytes=len(head),
             head=hash_of_head(head),
-            packed=(found.size, found.modified_ns) if is_packed else None,
+            packed=found.signature if is_packed else None,
         )
         self._state.remember(record)
         return record

@@ -13,12 +13,13 @@ import msgspec
 from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 from producers.agent.agent import Agent, Drain
+from producers.agent.batch import Host
 from producers.agent.globs import Glob
 from producers.agent.heartbeats import Heartbeats, Rhythm
 from producers.agent.meter import Meter
 from producers.agent.pack import Packed
 from producers.agent.put import ONE_REQUEST, Limits, Sender, Stream
-from producers.agent.spool import SUFFIX, Host, Spool
+from producers.agent.spool import SUFFIX, Spool
 from producers.agent.state import Kind, State
 from runtime.effects import Effect, no_effect
 from runtime.outage import Outage, Stop

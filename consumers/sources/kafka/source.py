@@ -234,7 +234,7 @@ class KafkaSource:
             consumer.close(autocommit=False)
 
     def _commit_at_the_end(self, consumer: Any) -> None:
-        """No commit is taken while the group rebalances: it is offered again, for a session at most. Raises KafkaError."""
+        """No commit is taken in a rebalance: it is offered again, for a session at most. Raises KafkaError."""
         give_up_s = self._clock.monotonic() + self._settings.session_s
         consumer.pause(*consumer.assignment())
         while True:

@@ -70,22 +70,17 @@ class ShardReader:
         self._tenure.check()
         self._save()
         try:
-            if self._batch is None and self._ended is None:
-                self._read()
-            self._hand_over()
+            wait_s = self._try_to_read() if self._batch is None and self._ended is None else 0.0
+            if self._start is not None:
+                self._hand_over()  # with the stream away too: time goes on for what the path holds
         except Backpressure as pressure:
             self._writing.goes_on(str(pressure))
             return pressure.wait_s
-        except IteratorExpired:
-            self._iterator = None
-            return self._settings.poll_s
-        except Throttled:
-            return self._patience_s()
         except Outage as outage:
             self._reading.goes_on(str(outage))
             return self._patience_s()
         self._save()
-        return max(0.0, self._next_read_s - self._clock.monotonic())
+        return wait_s or max(0.0, self._next_read_s - self._clock.monotonic())
 
     def finish(self) -> None:
         """At a stop in good order: settle and checkpoint. Raises LeaseLost, and what the path raises.
@@ -101,6 +96,20 @@ class ShardReader:
             log.warning("%s stops unsettled, its successor repeats what is open: %s", self._shard.shard_id, pressure)
         self._next_save_s = self._clock.monotonic()
         self._save()
+
+    def _try_to_read(self) -> float:
+        """Returns how long to wait before the next try (s), 0 after a good one."""
+        try:
+            self._read()
+        except IteratorExpired:
+            self._iterator = None
+            return self._settings.poll_s
+        except Throttled:
+            return self._patience_s()
+        except Outage as outage:
+            self._reading.goes_on(str(outage))
+            return self._patience_s()
+        return 0.0
 
     def _read(self) -> None:
         if self._start is None:

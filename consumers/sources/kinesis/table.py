@@ -5,7 +5,8 @@ again: the SDK's own retry, or an answer lost on the way, may have landed it alr
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,7 @@ from consumers.sources.kinesis.checkpoints import Checkpoint
 from consumers.sources.kinesis.leases import KEY, Lease, decode, encode, encode_checkpoint
 from runtime.aws_errors import naming_outages, one_line
 from runtime.errors import ConfigError
+from runtime.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,15 @@ _SEEN = "leaseCounter = :seen"  # nobody wrote since this worker looked
 _READY_WITHIN_S = 60  # a new pay-per-request table is active after a few seconds
 
 
+class TableGone(Outage):
+    """Somebody has deleted the lease table, or it is not there yet: `ensure` makes it, empty."""
+
+
 class LeaseTable(Protocol):
-    """Leases of one application on one stream. Every method may raise Outage; whether the write landed is unknown."""
+    """Leases of one application on one stream. Every method may raise Outage; whether the write landed is unknown.
+
+    Every method but `ensure` raises TableGone, which is an Outage, where there is no table.
+    """
 
     def ensure(self) -> None:
         """Create the table where it is absent, and wait until it takes writes."""
@@ -94,7 +103,7 @@ class DynamoDbLeaseTable:
 
     def read_all(self) -> list[Lease]:
         leases: list[Lease] = []
-        with naming_outages():
+        with self._naming():
             for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._name, ConsistentRead=True):
                 for row in page["Items"]:
                     lease = decode(row)
@@ -111,7 +120,7 @@ class DynamoDbLeaseTable:
             log.warning("%s: the row %s is no lease and is skipped; nothing else should live here", self._name, key)
 
     def create(self, lease: Lease) -> bool:
-        with naming_outages():
+        with self._naming():
             try:
                 self._dynamodb.put_item(
                     TableName=self._name, Item=encode(lease), ConditionExpression=f"attribute_not_exists({KEY})"
@@ -191,7 +200,7 @@ class DynamoDbLeaseTable:
         names: dict[str, str] | None = None,
     ) -> Lease | None:
         """The row after the write; None where the condition refused it."""
-        with naming_outages():
+        with self._naming():
             try:
                 answer = self._dynamodb.update_item(
                     TableName=self._name,
@@ -208,7 +217,7 @@ class DynamoDbLeaseTable:
 
     def _own_write(self, lease: Lease, owner: str | None) -> Lease:
         """The row, if it is what our refused write would have made of `lease`. Raises LeaseLost otherwise."""
-        with naming_outages():
+        with self._naming():
             answer = self._dynamodb.get_item(
                 TableName=self._name, Key={KEY: {"S": lease.shard_id}}, ConsistentRead=True
             )
@@ -216,6 +225,17 @@ class DynamoDbLeaseTable:
         if row is None or row.owner != owner or row.counter != lease.counter + 1:
             raise LeaseLost(f"{lease.shard_id} belongs to {row.owner if row else 'nobody: its row is gone'}")
         return row
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """As `naming_outages`, and the table's own trouble besides."""
+        try:
+            with naming_outages():
+                yield
+        except self._dynamodb.exceptions.ResourceNotFoundException as error:
+            raise TableGone(f"the lease table {self._name} is gone") from error
+        except ClientError as error:
+            raise ConfigError(f"lease table {self._name!r}: {one_line(error)}; mend it, or the role") from error
 
 
 def _counters(lease: Lease) -> dict[str, dict[str, str]]:

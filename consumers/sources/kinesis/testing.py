@@ -14,7 +14,7 @@ from consumers.sources.kinesis.aggregates import HashRange
 from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.stream import Answer, ShardInfo
-from consumers.sources.kinesis.table import LeaseTable
+from consumers.sources.kinesis.table import LeaseTable, TableGone
 from runtime.outage import Outage
 
 ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
@@ -25,10 +25,17 @@ class InMemoryLeaseTable:
 
     def __init__(self) -> None:
         self.away = False
+        self._is_gone = False
         self._rows: dict[str, Lease] = {}
         self._lock = threading.Lock()
 
+    def delete(self) -> None:
+        """As an operator may, at any time."""
+        self._is_gone = True
+        self._rows.clear()
+
     def ensure(self) -> None:
+        self._is_gone = False
         self._reach()
 
     def read_all(self) -> list[Lease]:
@@ -87,6 +94,8 @@ class InMemoryLeaseTable:
     def _reach(self) -> None:
         if self.away:
             raise Outage("the lease table is away")
+        if self._is_gone:
+            raise TableGone("the lease table is gone")
 
 
 class LeaseTableConformance:

@@ -12,7 +12,7 @@ from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.shards import is_complete, is_readable, missing_leases
 from consumers.sources.kinesis.stream import ShardInfo, Stream
-from consumers.sources.kinesis.table import LeaseTable
+from consumers.sources.kinesis.table import LeaseTable, TableGone
 from consumers.sources.kinesis.tenure import Tenure
 from runtime.clock import Clock
 from runtime.outage import Outage, Trouble
@@ -76,7 +76,7 @@ class Worker:
         """Look at the table and take what is missing to our share, but none of `barred`. Raises Outage."""
         if self._clock.monotonic() >= self._discover_at_s:
             self.discover()
-        leases = self._table.read_all()
+        leases = self._read_all()
         self._leases = {lease.shard_id: lease for lease in leases}
         for shard_id, held in self._tenures.items():
             if shard_id in self._leases:
@@ -95,6 +95,17 @@ class Worker:
         with self._replacing:
             self._tenures = {**self._tenures, **{tenure.lease.shard_id: tenure for tenure in taken}}
         return taken
+
+    def _read_all(self) -> list[Lease]:
+        """The table; where it is gone, made again with what was last read: what was durable then, is."""
+        try:
+            return self._table.read_all()
+        except TableGone as gone:
+            log.error("%s: made again, with the leases and checkpoints that this worker read last", gone)
+            self._table.ensure()
+            for lease in self._leases.values():
+                self._table.create(lease)
+            return self._table.read_all()
 
     def renew(self) -> None:
         """Renew every lease that we hold; to be called every third of the failover time."""

@@ -209,9 +209,10 @@ class Session:
     # The simple protocol
 
     def _simple(self, body: bytes) -> None:
-        self._pass_group()  # of a client that did not end it with a Sync
-        if self._skipping:
-            return
+        if self._wanted:  # of a client that did not end them with a Sync
+            self._pass_group(sync=True)
+            if self._skipping:
+                return
         try:
             statements = [self._translated(statement) for statement in split(_text(cstring(body)[0]))]
             if any(isinstance(statement, Served) for statement in statements):

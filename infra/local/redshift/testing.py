@@ -1,6 +1,7 @@
 """What holds for Redshift, told to Amazon's driver: the tests run it on the front, and it could be run on AWS.
 
-Here: the driver, transactions, isolation, the system views. SQL: `testing_sql`. COPY and UNLOAD: `testing_loads`.
+Here: the driver, transactions, isolation, the system views. SQL: `testing_answers`, `testing_sql`. COPY and UNLOAD:
+`testing_loads`.
 """
 
 import csv

@@ -1,13 +1,11 @@
-"""What holds for Redshift's SQL, told to Amazon's driver; it could be run on AWS.
+"""What holds for Redshift's SQL on tables, told to Amazon's driver; it could be run on AWS.
 
-ANSWERS are examples of the Database Developer Guide and what its pages say, by the page; REFUSALS what it says is
-refused; CASES what needs tables. `page` names page and section.
+`page` names page and section.
 """
 
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from infra.local.redshift.subject import Case, Subject, refused, rows
 
@@ -15,122 +13,6 @@ _SUPER = "Database Developer Guide, Querying semistructured data"
 _MERGE = "Database Developer Guide, MERGE"
 _TYPES = "Database Developer Guide, Character types"
 _KEYS = "Database Developer Guide, Unsupported PostgreSQL features: Constraints"
-
-# (page of the Database Developer Guide, query, its one row)
-ANSWERS: Sequence[tuple[str, str, list[Any]]] = (
-    ("DATEDIFF function", "select datediff(week, '2009-01-01', '2009-12-31')", [52]),
-    ("DATEDIFF function", "select datediff(hour, '2023-01-01', '2023-01-03 05:04:03')", [53]),
-    ("DATEDIFF function: datepart", "select datediff(year, '2008-12-31', '2009-01-01')", [1]),
-    ("DATEDIFF function: datepart", "select datediff(hour, '2009-01-01 8:30:00', '2009-01-01 10:00:00')", [2]),
-    ("DATEDIFF function", "select datediff(minute, time '20:00:00', time '21:00:00')", [60]),
-    ("DATEADD function", "select dateadd(month, 18, '2008-02-28')", [dt.datetime(2009, 8, 28)]),
-    ("DATEADD function: m is minutes", "select dateadd(m, 30, '2008-02-28')", [dt.datetime(2008, 2, 28, 0, 30)]),
-    ("DATEADD function: Usage notes", "select dateadd(month, 1, '2008-04-30')", [dt.datetime(2008, 5, 30)]),
-    ("DATEADD function: Usage notes", "select dateadd(month, 12, '2016-02-29')", [dt.datetime(2017, 2, 28)]),
-    ("DATEADD function: Usage notes", "select dateadd(year, 1, '2016-02-29')", [dt.datetime(2017, 3, 1)]),
-    ("DATEADD function", "select dateadd(hour, 12, time '13:24:55')", [dt.time(1, 24, 55)]),
-    ("ADD_MONTHS function", "select add_months('2008-03-31', 1)", [dt.datetime(2008, 4, 30)]),
-    ("ADD_MONTHS function", "select add_months('2008-04-30', 1)", [dt.datetime(2008, 5, 31)]),
-    ("DATE_TRUNC function", "select date_trunc('week', date '2026-11-22')", [dt.datetime(2026, 11, 16)]),
-    ("Date parts for date or timestamp functions", "select extract(sec from timestamp '2009-09-21 11:10:03.18')", [3]),
-    ("Date parts for date or timestamp functions", "select date_part(dow, timestamp '2026-11-22 11:10:03')", [0.0]),
-    ("TRUNC function", "select trunc(timestamp '2008-12-04 16:10:43')", [dt.date(2008, 12, 4)]),
-    ("TRUNC function", "select trunc(111.15, 1), trunc(111.15, -1)", [Decimal("111.1"), Decimal(110)]),
-    (
-        "CONVERT_TIMEZONE function",
-        "select convert_timezone('EST', 'America/New_York', '2008-07-01 12:00:00')",
-        [dt.datetime(2008, 7, 1, 13)],
-    ),
-    ("CONVERT_TIMEZONE function", "select convert_timezone('Asia/Tokyo', '2008-07-01')", [dt.datetime(2008, 7, 1, 9)]),
-    ("LEN function", "select octet_length('français'), len('français')", [9, 8]),
-    ("LEN function", "select len('cat'), len('cat   ')", [3, 6]),
-    ("CHARINDEX function", "select charindex('fish', 'dogfish'), charindex('dog', 'fish')", [4, 0]),
-    ("UPPER function, LOWER function", "select upper('tür é'), lower('ÉCOLE')", ["TÜR É", "école"]),
-    (
-        "LIKE: ILIKE",
-        "select 'É' ilike 'é', 'É' like 'é', 'a_b' like 'a\\\\_b', 'axb' like 'a\\\\_b'",
-        [True, False, True, False],
-    ),
-    ("CONCAT function: NULL", "select concat('a', null), 'a' || 'b'", [None, "ab"]),
-    ("NVL and COALESCE functions", "select nvl(null, 12, null), nvl2(null, 1, 2), nvl2(1, 1, 2)", [12, 2, 1]),
-    ("DECODE expression", "select decode(null, null, 0, 1), decode(2, 1, 'one', 2, 'two')", [0, "two"]),
-    ("GREATEST and LEAST functions", "select greatest(1, null, 3), least(2, 1, null)", [3, 1]),
-    ("REGEXP_REPLACE function", "select regexp_replace('a1b2', '[0-9]', '#')", ["a#b#"]),
-    ("Type conversion: decimal", "select cast(109.652 as decimal(4,1))", [Decimal("109.7")]),
-    ("Numeric types: DECIMAL", "select cast(109.652 as decimal)", [Decimal(110)]),
-    ("Numeric types: integer division", "select 7 / 2, -7 / 2", [3, -3]),
-    ("CAST function", "select cast(2008 as char(4))", ["2008"]),
-    (
-        "JSON_EXTRACT_PATH_TEXT function",
-        """select json_extract_path_text('{"f4":{"f6":"star"}}', 'f4', 'f6')""",
-        ["star"],
-    ),
-    ("JSON_EXTRACT_PATH_TEXT function", "select json_extract_path_text('{\"f2\":', 'f4', true)", [None]),
-    ("JSON_TYPEOF function", """select json_typeof(json_parse('[10001,"abc"]'))""", ["array"]),
-    ("JSON_SERIALIZE function", """select json_serialize(json_parse('[10001, {"a": 1}]'))""", ['[10001,{"a":1}]']),
-    ("IS_VALID_JSON function", """select is_valid_json('{"a":2}'), is_valid_json('{{}')""", [True, False]),
-    ("IS_VALID_JSON_ARRAY function", """select is_valid_json_array('[]'), is_valid_json_array('{}')""", [True, False]),
-    ("JSON_ARRAY_LENGTH function", "select json_array_length('[11,12,13]')", [3]),
-    (
-        "JSON_EXTRACT_ARRAY_ELEMENT_TEXT function",
-        "select json_extract_array_element_text('[111,112,113]', 2)",
-        ["113"],
-    ),
-    ("Names and identifiers: folded", 'select 1 as "MiXed"', [1]),
-    ("String literals: backslash", "select 'a\\tb', len('\\\\')", ["a\tb", 1]),
-    ("String literals: backslash", "select 'a\\\\', 'x;y', 'it\\'s'", ["a\\", "x;y", "it's"]),
-    ("SET operators: MINUS", "select 1 minus select 2", [1]),
-)
-
-# (page of the Database Developer Guide, SQLSTATE, statement)
-REFUSALS: Sequence[tuple[str, str, str]] = (
-    ("Unsupported PostgreSQL features: Indexes", "0A000", "create index i on {table} (a)"),
-    ("Unsupported PostgreSQL features: Sequences", "0A000", "create sequence s"),
-    ("Unsupported PostgreSQL features: Triggers", "0A000", "create trigger t before insert on {table} execute f()"),
-    ("Unsupported PostgreSQL features: Constraints", "0A000", "create table {new} (a int check (a > 0))"),
-    ("Unsupported PostgreSQL features: Value expressions", "0A000", "select array[1, 2]"),
-    ("Unsupported PostgreSQL features: VALUES", "0A000", "select * from (values (1)) v (a)"),
-    (
-        "Unsupported PostgreSQL features: Table partitioning",
-        "42601",
-        "create table {new} (a int) partition by range (a)",
-    ),
-    ("Unsupported PostgreSQL data types", "0A000", "create table {new} (a serial)"),
-    ("Unsupported PostgreSQL data types", "0A000", "create table {new} (a jsonb)"),
-    ("Unsupported PostgreSQL data types", "0A000", "create table {new} (a uuid)"),
-    ("Unsupported PostgreSQL data types", "0A000", "create table {new} (a int[])"),
-    ("Unsupported PostgreSQL functions", "0A000", "select string_agg(b, ',') from {table}"),
-    ("Unsupported PostgreSQL functions", "0A000", "select array_agg(a) from {table}"),
-    ("Unsupported PostgreSQL functions", "0A000", "select pg_sleep(1)"),
-    ("Unsupported PostgreSQL functions: IS DISTINCT FROM", "0A000", "select a is distinct from 1 from {table}"),
-    ("SQL functions supported on the leader node", "0A000", "select current_schema(), a from {table}"),
-    ("SQL functions supported on the leader node", "0A000", "select * from generate_series(1, 3), {table}"),
-    ("LISTAGG function: compute-node only", "0A000", "select listagg('a')"),
-    ("INSERT: synopsis", "0A000", "insert into {table} values (1, 'x') on conflict do nothing"),
-    ("INSERT: synopsis", "0A000", "insert into {table} values (1, 'x') returning a"),
-    ("SELECT: synopsis", "0A000", "select * from {table} for update"),
-    ("SELECT: synopsis", "0A000", "select distinct on (a) a from {table}"),
-    ("Aggregate functions: synopsis", "0A000", "select count(*) filter (where a > 1) from {table}"),
-    ("UNION, INTERSECT, and EXCEPT", "0A000", "select 1 except all select 2"),
-    ("Window function syntax summary: frame_clause", "42601", "select sum(a) over (order by a) from {table}"),
-    ("QUALIFY clause: Note", "42601", "select a from {table} qualify row_number() over (order by a) = 1"),
-    ("LOCK: synopsis", "42601", "lock table {table} in share mode"),
-    ("EXPLAIN: synopsis", "42601", "explain analyze select 1"),
-    ("VACUUM: RECLUSTER", "42601", "vacuum reindex {table} to 75 percent"),
-    ("ALTER TABLE: ALTER COLUMN", "0A000", "alter table {table} alter column a type bigint"),
-    ("ALTER TABLE: ADD COLUMN", "0A000", "alter table {table} add column c int not null"),
-    ("MERGE: source_table", "0A000", "{merge} using (select 1 a) s on {table}.a = s.a {both}"),
-    ("MERGE: synopsis", "0A000", "{merge} using {other} s on {table}.a = s.a when matched then delete"),
-    ("MERGE: match_condition", "0A000", "{merge} using {other} s on {table}.a > s.a {both}"),
-    ("CREATE TABLE: VARCHAR", "22023", "create table {new} (a varchar(65536))"),
-    ("Numeric types: DECIMAL", "22023", "create table {new} (a decimal(39, 0))"),
-    (
-        "CREATE VIEW: WITH NO SCHEMA BINDING",
-        "42601",
-        "create view {new} as select a from {table} with no schema binding",
-    ),
-    ("Numeric types", "22003", "select 12345678::smallint"),
-)
 
 
 def lengths_count_bytes(subject: Subject) -> None:

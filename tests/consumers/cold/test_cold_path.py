@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Collection
 
 import msgspec
@@ -93,6 +94,24 @@ def test_a_span_ends_by_count_by_bytes_and_by_objects() -> None:
         assert 2_500 < durable.sequence < 5_000, limits
 
 
+def test_an_import_whose_orders_are_each_of_another_day_makes_spans_of_few_objects() -> None:
+    bench = limited(parts=8)
+    path = bench.path()
+    days = [dt.date(2021, 1, 1) + dt.timedelta(days=n) for n in range(1_500)]
+    times = [f"{day}T12:00:00Z" for day in days]
+    path.accept(batch([encoded(order(event_id=f"e-{n}", event_time=at), offset=n) for n, at in enumerate(times)]))
+    path.settle()
+    assert max(len(manifest.data) for manifest in bench.chained.manifests) <= 2 * 256
+    bench.chained.check()
+
+
+def test_the_buffers_of_many_objects_count_as_memory() -> None:
+    bench = limited(parts=10_000)
+    path = bench.path()
+    path.accept(batch([encoded(order(event_time=f"20{n:02d}-01-01T12:00:00Z"), offset=n) for n in range(100)]))
+    assert bench.budget.held_bytes > 100 * 2 * 16_384
+
+
 def test_a_span_ends_by_the_clock_with_and_without_new_records() -> None:
     bench = ColdBench()
     path = bench.path()
@@ -111,11 +130,11 @@ def test_a_span_ends_by_the_clock_with_and_without_new_records() -> None:
 
 
 def test_a_span_ends_when_all_spans_together_hold_too_much() -> None:
-    bench = ColdBench(budget=Budget(10_000))
+    bench = ColdBench(budget=Budget(100_000))
     hog = object.__new__(type("Hog", (), {}))
     path = bench.path()
     assert path.accept(orders(1, 1)) is None
-    bench.budget.hold(hog, 9_000)
+    bench.budget.hold(hog, 90_000)
     assert path.accept(orders(2, 1)) == Position(2)
     del hog
     assert path.accept(orders(3, 1)) == Position(2)

@@ -1,5 +1,7 @@
 """One keeper works, the others wait."""
 
+from contextlib import suppress
+
 import pytest
 
 from consumers.delivery import LeaseLost
@@ -102,3 +104,15 @@ def test_a_release_that_does_not_arrive_is_an_outage_and_it_runs_out() -> None:
     keepers.table.away = False
     keepers.pass_s(12, keepers.two)
     assert holds(keepers.two)
+
+
+def test_a_table_that_is_deleted_is_made_again_and_one_of_them_has_the_lease() -> None:
+    keepers = _Keepers()
+    keepers.table.delete()
+    for _ in range(30):
+        keepers.clock.advance(1.0)
+        for keeper in (keepers.one, keepers.two):
+            with suppress(Outage):
+                keeper.attend()
+        assert not (holds(keepers.one) and holds(keepers.two))
+    assert holds(keepers.one) != holds(keepers.two)

@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from infra.local.redshift.subject import Case, Subject, refused, rows
+from infra.local.redshift.testing_answers import ANSWERS, REFUSALS
 from infra.local.redshift.testing_loads import CASES as LOADS
-from infra.local.redshift.testing_sql import ANSWERS, CASES, REFUSALS
+from infra.local.redshift.testing_sql import CASES
 
 pytestmark = pytest.mark.integration
 

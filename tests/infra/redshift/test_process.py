@@ -1,3 +1,5 @@
+"""The front as a process. Those tests that start it again and again are `soak`."""
+
 import os
 import signal
 import socket
@@ -7,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,6 +21,10 @@ pytestmark = pytest.mark.integration
 
 Start = Callable[..., FrontProcess]
 _MANY = 60
+
+
+def _long(number: signal.Signals) -> Any:
+    return pytest.param(number, marks=pytest.mark.soak)
 
 
 @pytest.fixture
@@ -86,7 +93,7 @@ def password_file(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, _long(signal.SIGINT), _long(signal.SIGHUP)])
 def test_a_signal_ends_it_with_all_its_processes(tmp_path: Path, start: Start, number: signal.Signals) -> None:
     front = start(tmp_path)
     front.connect()
@@ -105,6 +112,7 @@ def test_what_was_committed_is_there_after_kill_9_and_no_process_is_left(tmp_pat
     assert kept(start(tmp_path)) == 100
 
 
+@pytest.mark.soak
 def test_it_starts_over_the_remains_of_killed_processes(tmp_path: Path, start: Start) -> None:
     """All of them by kill -9 in the middle of a write: the old lock file and shared memory are no obstacle."""
     front = start(tmp_path)
@@ -119,6 +127,7 @@ def test_it_starts_over_the_remains_of_killed_processes(tmp_path: Path, start: S
     assert kept(start(tmp_path)) == 100
 
 
+@pytest.mark.soak
 def test_it_ends_a_postgres_that_an_earlier_front_left(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path)
     store(front)
@@ -130,6 +139,7 @@ def test_it_ends_a_postgres_that_an_earlier_front_left(tmp_path: Path, start: St
     assert kept(again) == 1
 
 
+@pytest.mark.soak
 def test_it_says_so_and_ends_when_postgres_dies(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path)
     postmaster = postmaster_of(front)
@@ -138,6 +148,7 @@ def test_it_says_so_and_ends_when_postgres_dies(tmp_path: Path, start: Start) ->
     assert until(lambda: not postgres_of(tmp_path))
 
 
+@pytest.mark.soak
 def test_one_killed_session_costs_the_others_theirs_and_no_more(tmp_path: Path, start: Start) -> None:
     """PostgreSQL recovers by itself; a login waits for it."""
     front = start(tmp_path)
@@ -148,6 +159,7 @@ def test_one_killed_session_costs_the_others_theirs_and_no_more(tmp_path: Path, 
     assert kept(front) == 1
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("after_s", [0.3, 0.6, 0.9, 1.2])
 def test_a_signal_during_the_start_leaves_nothing(
@@ -178,6 +190,7 @@ def test_a_taken_port_is_named(tmp_path: Path, password_file: Path, front: Front
     )
 
 
+@pytest.mark.soak
 def test_a_folder_has_one_front(tmp_path: Path, password_file: Path, start: Start) -> None:
     start(tmp_path / "data")
     said = subprocess.run(command(tmp_path / "data", password_file), capture_output=True, text=True, timeout=30)
@@ -185,6 +198,7 @@ def test_a_folder_has_one_front(tmp_path: Path, password_file: Path, start: Star
     assert said.stderr == f"error: {tmp_path / 'data'} is in use by another server; stop it or choose another --data\n"
 
 
+@pytest.mark.soak
 def test_a_path_too_long_for_a_socket_will_do(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path / ("d" * 100) / "data")
     store(front)
@@ -193,6 +207,7 @@ def test_a_path_too_long_for_a_socket_will_do(tmp_path: Path, start: Start) -> N
     assert kept(again) == 1
 
 
+@pytest.mark.soak
 def test_the_password_is_the_files_at_each_start(tmp_path: Path, start: Start) -> None:
     start(tmp_path, password="Before-1").stop()
     front = start(tmp_path, password="After-1")
@@ -232,9 +247,10 @@ def test_many_connections_wait_and_work_side_by_side(front: FrontProcess) -> Non
         connection.close()
 
 
+@pytest.mark.soak
 def test_more_connections_than_it_takes_are_refused_and_then_let_in(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path)
-    connections = []
+    connections: list[Any] = []
     with pytest.raises(Exception, match="'C': '53300'"):
         connections.extend(front.connect() for _ in range(200))
     strangers = [socket.create_connection(("127.0.0.1", front.port)) for _ in range(20)]
@@ -251,6 +267,7 @@ def _lets_in(front: FrontProcess) -> bool:
     return True
 
 
+@pytest.mark.soak
 def test_a_result_of_any_size_passes_in_bounded_memory(tmp_path: Path, start: Start) -> None:
     front = start(tmp_path)
     connection = front.connect()

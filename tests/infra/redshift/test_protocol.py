@@ -227,6 +227,25 @@ def test_a_client_that_goes_while_an_error_of_the_fronts_is_on_its_way_leaves_no
     assert other.ask(query("select 1")) == "T D C:SELECT Z:I"
 
 
+def test_a_client_that_goes_in_the_middle_of_a_copy_leaves_no_row_and_no_lock(
+    connect: Connect, storage: Storage
+) -> None:
+    client, other = connect(), connect()
+    name = f"middle_{client.key.hex()}"
+    line = b"x" * 1000 + b"\n"
+    storage.client.put_object(Bucket=storage.bucket, Key=name, Body=line * 30_000)
+    other.ask(query(f"create table {name} (a varchar(1000))"))
+    client.send(query(f"copy {name} from 's3://{storage.bucket}/{name}' iam_role '{storage.iam_role}'"), SYNC)
+    deadline = time.monotonic() + 20
+    writes = query(f"select 1 from svv_transactions where relation = '{name}'::regclass and lock_mode like 'Row%'")
+    while other.ask(writes) == "T C:SELECT Z:I":
+        assert time.monotonic() < deadline, "the COPY does not begin"
+    client.sock.close()
+    assert other.ask(query(f"truncate {name}")) == "C:TRUNCATE_TABLE Z:I"
+    assert other.ask(query(f"insert into {name} select 'y'; delete from {name}")) == "C:INSERT_0_1 C:DELETE_1 Z:I"
+    assert other.ask(query(f"drop table {name}")) == "C:DROP_TABLE Z:I"
+
+
 def test_data_for_a_copy_from_the_client_is_refused(client: RawClient) -> None:
     assert client.ask(query("create temp table t (a int)")) == "C:CREATE_TABLE Z:I"
     assert client.ask(query("copy t from stdin")).startswith("E:")

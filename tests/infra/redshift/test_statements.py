@@ -33,6 +33,11 @@ def sql_of(statement: str) -> str:
         ("create temp table x (like y including defaults)", 'CREATE TEMPORARY TABLE "x" (LIKE "y" INCLUDING DEFAULTS)'),
         ("create table #x (a text)", 'CREATE TEMPORARY TABLE "#x" ("a" varchar(256))'),
         ("create table x (a varchar(max), c decimal)", 'CREATE TABLE "x" ("a" varchar(65535), "c" numeric(18, 0))'),
+        ("execute P (nvl($1, 2), 'x')", "EXECUTE \"p\" (coalesce($1, 2), 'x')"),
+        ("deallocate prepare P", 'DEALLOCATE "p"'),
+        ("grant select, insert on T to group g", 'GRANT SELECT , INSERT ON TABLE "t" TO "g"'),
+        ("select 1 from d.s.t where d.s.t.a = 1", 'SELECT 1 FROM "d"."s"."t" WHERE "d"."s"."t"."a" = 1'),
+        ("select 1 from pg_class c, generate_series(1, 2) g", "select 1 from pg_class c, generate_series(1, 2) g"),
         ("set query_group to 'x'", "SET rs.query_group TO 'x'"),
         ("select 1 from pg_class where relname = 'a\\\\_b'", "select 1 from pg_class where relname = E'a\\\\_b'"),
     ],
@@ -72,6 +77,15 @@ def test_what_runs_outside_a_block_and_what_commits_is_said() -> None:
         ("copy t from 's3://b/k' iam_role default format as orc", "ORC"),
         ("copy t from 'dynamodb://x' iam_role default", "s3://"),
         ("analyze compression t", "ANALYZE COMPRESSION"),
+        ("grant 'select on t to public; drop table t; grant select' on t to public", "GRANT"),
+        ('grant "select on t to x; --" on t to public', "GRANT"),
+        ("execute p (lo_import('/etc/passwd'))", "lo_import"),
+        ("execute p (1, pg_read_file('/etc/passwd'))", "pg_read_file"),
+        ("select * from pg_class c, t where t.a = now()", "Redshift tables"),
+        ("select now() from pg_class, t", "Redshift tables"),
+        ("select string_agg(t.b, ',') from pg_class c join pg_namespace n on true, t", "string_agg"),
+        ("with x as (delete from t returning a) select * from x, pg_class", "WITH"),
+        ("select substring(b from 'o.b') from t", "SUBSTRING"),
     ],
 )
 def test_what_is_not_translated_is_named(statement: str, named: str) -> None:
@@ -86,6 +100,13 @@ def test_nonsense_is_a_syntax_error(statement: str) -> None:
     with pytest.raises(SqlError) as failure:
         translated(statement)
     assert failure.value.sqlstate == "42601"
+
+
+@pytest.mark.parametrize("name", ["ctid", "xmin", "t.tableoid"])
+def test_columns_that_only_postgresql_has_do_not_exist(name: str) -> None:
+    with pytest.raises(SqlError) as failure:
+        translated(f"select {name} from t")
+    assert failure.value.sqlstate == "42703"
 
 
 def test_an_empty_statement_is_empty() -> None:

@@ -1,7 +1,5 @@
 """The agent's stream on a real broker, which dies."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -64,7 +62,9 @@ def test_a_batch_is_stored_in_order_of_its_keys(kafka: str, new_topic: NewTopic)
     assert stream.put(batch[2_000:], NEVER) == [None] * 1_000
     stream.close()
     partitions = stored(kafka, topic)
-    assert sorted(record for records in partitions for record in records) == sorted((line.key, line.data) for line in batch)
+    assert sorted(record for records in partitions for record in records) == sorted(
+        (line.key, line.data) for line in batch
+    )
     for records in partitions:
         offsets = [original_of(data)[0].o for _, data in records]
         assert offsets == sorted(offsets)
@@ -91,7 +91,7 @@ def test_a_broker_that_is_away_is_an_outage() -> None:
             attempt()
 
 
-@pytest.mark.parametrize("away_s", [0.0, 14.0])  # longer than a producer is given to bring a batch through
+@pytest.mark.parametrize("away_s", [2.0, 14.0])  # longer than a producer is given to bring a batch through
 def test_an_agent_goes_on_soon_after_a_killed_broker_is_back(
     tmp_path: Path, kafka_broker: LocalBroker, new_topic: NewTopic, away_s: float
 ) -> None:
@@ -123,10 +123,10 @@ def test_an_agent_goes_on_soon_after_a_killed_broker_is_back(
                     time.sleep(0.01)
 
             go_on(2.0)
-            kafka_broker.hold_down(away_s)
-            go_on(1.0)
+            kafka_broker.kill()
+            go_on(away_s)
             killed_at = moved[-1][1]
-            back_s = kafka_broker.wait_until(True)
+            back_s = kafka_broker.start()
             go_on(RECOVERY_S + 5.0, until=killed_at + 1)
             recovered_s = moved[-1][0] - back_s
             go_on(1.0)

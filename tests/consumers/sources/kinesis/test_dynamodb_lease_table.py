@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from consumers.delivery import Position
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease, encode
-from consumers.sources.kinesis.table import DynamoDbLeaseTable, LeaseTable
+from consumers.sources.kinesis.table import DynamoDbLeaseTable, LeaseTable, TableGone
 from consumers.sources.kinesis.testing import LeaseTableConformance
 from runtime.aws import client
 from runtime.outage import Outage
@@ -90,6 +91,28 @@ def test_a_table_of_many_pages_is_read_whole(ready: DynamoDbLeaseTable, dynamodb
         lease = Lease(shard_id=f"s-{number}", checkpoint=TRIM_HORIZON)
         dynamodb.put_item(TableName=name, Item={**encode(lease), "note": {"S": page}})
     assert len(ready.read_all()) == 15
+
+
+def test_a_table_that_somebody_deletes_is_named_by_every_call_and_can_be_made_again(
+    ready: DynamoDbLeaseTable, dynamodb: Any, name: str
+) -> None:
+    lease = Lease(shard_id="s-0", checkpoint=TRIM_HORIZON)
+    ready.create(lease)
+    dynamodb.delete_table(TableName=name)
+    calls: list[Callable[[], object]] = [
+        ready.read_all,
+        lambda: ready.create(lease),
+        lambda: ready.renew(lease),
+        lambda: ready.take(lease, "me"),
+        lambda: ready.checkpoint(lease, Checkpoint.at(Position(1))),
+        lambda: ready.evict(lease),
+        lambda: ready.link("s-0", ["s-1"]),
+    ]
+    for call in calls:
+        with pytest.raises(TableGone, match=name):
+            call()
+    ready.ensure()
+    assert ready.read_all() == []
 
 
 def test_a_database_that_does_not_answer_is_an_outage() -> None:

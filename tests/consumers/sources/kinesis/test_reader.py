@@ -425,3 +425,28 @@ def test_a_path_without_news_is_given_the_time() -> None:
     path.settle_at_the_next_tick()
     world.steps(reader, 1)
     assert reader.durable == Position(1)
+
+
+@pytest.mark.parametrize("trouble", [Outage("no route"), Throttled("slower"), IteratorExpired("old")])
+def test_while_the_stream_cannot_be_read_a_path_is_given_the_time_too(trouble: Exception) -> None:
+    world, path = World(), ScriptedPath(trails=1)
+    world.stream.put(SHARD, b"1", b"2")
+    reader = world.reader(path)
+    reader.step()
+    world.clock.advance(world.settings.checkpoint_s)
+    world.stream.trouble.append(trouble)
+    path.settle_at_the_next_tick()
+    assert reader.step() >= world.settings.poll_s
+    assert world.lease().checkpoint.sequence == 2
+
+
+def test_a_path_that_has_not_said_where_to_read_on_is_given_nothing() -> None:
+    class Away(ScriptedPath):
+        def resume(self, checkpoint: Position | None) -> Position | None:
+            raise Outage("its store is away")
+
+        def tick(self) -> Position | None:
+            raise AssertionError("not yet")
+
+    world = World()
+    assert world.reader(Away()).step() > 0

@@ -2,12 +2,13 @@
 
 import pytest
 
-from consumers.delivery import LeaseLost
-from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON
+from consumers.delivery import LeaseLost, Position
+from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import ShardInfo
 from consumers.sources.kinesis.testing import InMemoryLeaseTable, ScriptedStream, even_shards, fixed_random
 from consumers.sources.kinesis.worker import Worker
+from runtime.outage import Outage
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -182,3 +183,35 @@ def test_new_shards_are_discovered_in_time() -> None:
     assert worker.scan(()) == []
     fleet.clock.advance(60.0)
     assert [taken.lease.shard_id for taken in worker.scan(())] == ["child"]
+
+
+def test_a_table_that_is_deleted_is_made_again_with_its_checkpoints() -> None:
+    fleet = Fleet(even_shards(2), KinesisSourceSettings(initial_position="LATEST"))
+    worker = fleet.worker("a")
+    first, second = sorted(worker.scan(()), key=lambda tenure: tenure.lease.shard_id)
+    first.checkpoint(Checkpoint.at(Position(7)))
+    worker.scan(())
+    fleet.table.delete()
+    with pytest.raises(Outage, match="gone"):
+        first.checkpoint(Checkpoint.at(Position(9)))
+    worker.renew()
+    assert worker.scan(()) == []
+    assert {lease.shard_id: lease.checkpoint for lease in fleet.table.read_all()} == {
+        first.lease.shard_id: Checkpoint.at(Position(7)),
+        second.lease.shard_id: LATEST,
+    }
+    first.checkpoint(Checkpoint.at(Position(9)))
+    worker.renew()
+    second.check()
+
+
+def test_a_worker_whose_lease_was_not_read_since_its_last_write_loses_it_with_the_table() -> None:
+    fleet = Fleet(even_shards(1))
+    worker = fleet.worker("a")
+    (tenure,) = worker.scan(())
+    worker.scan(())
+    tenure.checkpoint(Checkpoint.at(Position(7)))
+    fleet.table.delete()
+    worker.scan(())
+    with pytest.raises(LeaseLost):
+        tenure.checkpoint(Checkpoint.at(Position(9)))
