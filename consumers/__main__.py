@@ -5,9 +5,8 @@ Each verb imports its own libraries when it runs: live needs a quarter of the me
 
 import click
 
-from consumers.keeper.settings import KeeperSettings
+from consumers.keeper.settings import KeeperSettings, MigrateSettings
 from consumers.settings import ColdSettings, LiveSettings
-from consumers.warehouse.settings import MigrateSettings
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Outage
@@ -64,11 +63,11 @@ def keeper(settings: KeeperSettings) -> None:
 @click.option("--dry-run", is_flag=True, help="Only print what is to do.")
 @with_settings(MigrateSettings)
 def migrate(settings: MigrateSettings, dry_run: bool) -> None:
-    """Bring the warehouse's tables up to this release."""
-    from consumers.warehouse.migrate import run_migrate
+    """Bring the tables of warehouse and lake up to this release."""
+    from consumers.keeper.migrate import run_migrate
 
     try:
-        run_migrate(settings, dry_run=dry_run)
+        run_migrate(settings, click.echo, dry_run=dry_run)
     except Outage as outage:
         raise ConfigError(f"{outage}; run this again once it answers") from outage
 

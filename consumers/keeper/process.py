@@ -6,6 +6,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from consumers.keeper.backlog import BucketChains
 from consumers.keeper.cadence import Cadence, parse_cadence
@@ -134,7 +135,8 @@ def keep(duties: Sequence[Scheduled], lease: KeeperLease, stop: threading.Event,
         for thread in threads:
             while thread.is_alive():
                 thread.join(_LEASE_S)
-                _attend(lease, trouble)
+                with suppress(ConfigError):  # the lease runs out then; what is under way may be finished all the same
+                    _attend(lease, trouble)
         _give_back(lease)
         _report(duties)
 
@@ -151,8 +153,8 @@ def _attend(lease: KeeperLease, trouble: Trouble) -> None:
 def _give_back(lease: KeeperLease) -> None:
     try:
         lease.release()
-    except Outage as outage:
-        _log.warning("the keeper's lease is not given back and expires: %s", outage)
+    except (Outage, ConfigError) as error:
+        _log.warning("the keeper's lease is not given back and expires: %s", error)
 
 
 def _refuse(attendances: Sequence[Attendance]) -> None:

@@ -1,4 +1,4 @@
-"""Settings of the keeper."""
+"""Settings of the keeper, and of preparing the tables that it fills."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -59,3 +59,12 @@ class KeeperSettings:
     warehouse: Warehouse = Warehouse()
     shop: Shop = Shop()
     keeper: Keeper = Keeper()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrateSettings:
+    """What `python -m consumers migrate` reads."""
+
+    aws: Aws = Aws()
+    lake: Lake = Lake()
+    warehouse: Warehouse = Warehouse()

@@ -75,6 +75,11 @@ def naming_trouble() -> Iterator[None]:
         raise _named(error) from error
 
 
+def is_of_s3(error: OSError) -> bool:
+    """Whether an error of Arrow's is about S3's answers, not about what an object holds."""
+    return _S3_ERROR.search(str(error)) is not None
+
+
 def _named(error: OSError) -> Exception:
     """Arrow's text names the object each time; trouble has one name."""
     found = _S3_ERROR.search(str(error))

@@ -1,7 +1,8 @@
 """Cold's Parquet objects as Iceberg data files: looked at before they are added."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
@@ -10,7 +11,7 @@ from pyiceberg.table import Table
 from pyiceberg.utils.datetime import days_to_date
 
 from consumers.keeper.store import Discrepancy
-from consumers.lake.catalogue import naming_trouble
+from consumers.lake.catalogue import is_of_s3, naming_trouble
 from consumers.manifests import DataFile
 from runtime.aws_errors import one_line
 
@@ -39,7 +40,7 @@ def data_files(table: Table, bucket: str, wanted: Sequence[DataFile]) -> list[Ic
 def _look(table: Table, io: FileIO, path: str, wanted: DataFile) -> IcebergFile | str:
     """The file, or what is wrong with it."""
     try:
-        with naming_trouble():
+        with naming_trouble(), _naming_damage():
             found = parquet_file_to_data_file(io, table.metadata, path)
     except FileNotFoundError:
         return f"{wanted.key} is absent"
@@ -47,6 +48,19 @@ def _look(table: Table, io: FileIO, path: str, wanted: DataFile) -> IcebergFile 
         return f"{wanted.key} cannot be added to {wanted.table}: {one_line(error)}"
     differences = list(_differences(found, wanted))
     return f"{wanted.key} has {', '.join(differences)}" if differences else found
+
+
+@contextmanager
+def _naming_damage() -> Iterator[None]:
+    """A footer that cannot be read is a ValueError: Arrow calls it an OSError, as it calls S3's trouble, which passes."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or is_of_s3(error):
+            raise
+        raise ValueError(one_line(error)) from error
+    except KeyError as error:
+        raise ValueError(f"no column {error}") from error
 
 
 def _differences(found: IcebergFile, wanted: DataFile) -> Iterable[str]:

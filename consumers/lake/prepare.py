@@ -2,14 +2,16 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pyarrow.fs import FileSelector
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.io import load_file_io
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.types import PrimitiveType
 
 from consumers.keeper.store import Outrun
 from consumers.lake.catalogue import LakeCatalogue, naming_trouble
@@ -24,49 +26,119 @@ _TRIES = 5  # of a change to a table that somebody else changes too
 _METADATA = re.compile(r"/(\d+)-[^/]+\.metadata\.json$")
 
 
-def prepare(catalogue: LakeCatalogue, tables: Sequence[Table], database: str, bucket: str) -> None:
-    """Safe beside a running keeper and another `prepare`. Schemas only grow. Raises ConfigError, Outage."""
+def prepare(
+    catalogue: LakeCatalogue, tables: Sequence[Table], database: str, bucket: str, *, dry_run: bool = False
+) -> list[str]:
+    """Safe beside a running keeper and another `prepare`. Schemas only grow. Raises ConfigError, Outage.
+
+    Returns the steps that were taken; with `dry_run` those that are to be taken, and then nothing changes.
+    """
+    steps: list[str] = []
     with naming_trouble():
         if not catalogue.namespace_exists(database):
-            with suppress(NamespaceAlreadyExistsError):
-                catalogue.create_namespace(database)
+            steps.append(f"database {database}")
+            if not dry_run:
+                with suppress(NamespaceAlreadyExistsError):
+                    catalogue.create_namespace(database)
         for table in tables:
-            identifier, location = (database, table.name), f"s3://{bucket}/lake/{database}/{table.name}"
-            if not _stands(catalogue, identifier, location):
-                _create(catalogue, table, identifier, location)
-            _bring_up_to_date(catalogue, table, identifier)
+            place = _Place(catalogue, table, (database, table.name), f"s3://{bucket}/lake/{database}/{table.name}")
+            steps += place.prepare(dry_run)
+    return steps
 
 
-def _create(catalogue: LakeCatalogue, table: Table, identifier: tuple[str, str], location: str) -> None:
-    schema = iceberg_schema(table)
-    # Cold's files know columns by name alone.
-    mapping = {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
-    with suppress(TableAlreadyExistsError):
-        catalogue.create_table(
-            identifier,
-            schema=schema,
-            location=location,
-            partition_spec=partition_of(table, schema),
-            properties={**properties_of(table), **mapping},
-        )
-        _log.info("created %s", ".".join(identifier))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a table is, or is to be."""
 
+    catalogue: LakeCatalogue
+    table: Table
+    identifier: tuple[str, str]
+    location: str
 
-def _bring_up_to_date(catalogue: LakeCatalogue, table: Table, identifier: tuple[str, str]) -> None:
-    for _ in range(_TRIES):
+    def prepare(self, dry_run: bool) -> Iterator[str]:
+        """Yields each step once it is taken."""
         try:
-            _change(catalogue.load_table(identifier), table)
-        except Outrun:
-            continue
-        return
-    raise Outage(f"Glue: {table.name} is changed by others all the time")
+            self.catalogue.load_table(self.identifier)
+        except NoSuchTableError:
+            if not dry_run:
+                self._create()
+            yield f"table {self.table.name}"
+            if dry_run:
+                return
+        except FileNotFoundError as error:
+            newest = self._newest_metadata(error)
+            if not dry_run:
+                self._lead_to(newest)
+            yield f"entry of {self.table.name}, which leads to an object that is gone"
+            if dry_run:
+                return
+        yield from self._bring_up_to_date(dry_run)
+
+    def _create(self) -> None:
+        schema = iceberg_schema(self.table)
+        # Cold's files know columns by name alone.
+        mapping = {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
+        with suppress(TableAlreadyExistsError):
+            self.catalogue.create_table(
+                self.identifier,
+                schema=schema,
+                location=self.location,
+                partition_spec=partition_of(self.table, schema),
+                properties={**properties_of(self.table), **mapping},
+            )
+            _log.info("created %s", ".".join(self.identifier))
+
+    def _bring_up_to_date(self, dry_run: bool) -> Iterator[str]:
+        for _ in range(_TRIES):
+            stored = self.catalogue.load_table(self.identifier)
+            added, changed = _missing_of(stored, self.table)
+            try:
+                if not dry_run:
+                    _change(stored, added, changed)
+            except Outrun:
+                continue
+            if added:
+                yield f"columns {', '.join(column for column, _ in added)} of {self.table.name}"
+            if changed:
+                yield f"settings of {self.table.name}"
+            return
+        raise Outage(f"Glue: {self.table.name} is changed by others all the time")
+
+    def _newest_metadata(self, error: FileNotFoundError) -> str:
+        """A catalogue that came back older than its tables leads to metadata that is long deleted: the newest is in
+        its place. Whichever were chosen would be right, for it says itself what it has taken; the newest has least to
+        take again. Raises ConfigError where there is none.
+        """
+        files = load_file_io(self.catalogue.properties, self.location)
+        assert isinstance(files, PyArrowFileIO)
+        scheme, _, path = self.location.partition("://")
+        system = files.fs_by_scheme(scheme, path.partition("/")[0])
+        listed = system.get_file_info(FileSelector(f"{path}/metadata", allow_not_found=True))
+        numbered = [(int(found[1]), info.path) for info in listed if (found := _METADATA.search(info.path))]
+        if not numbered:
+            raise ConfigError(
+                f"Glue's entry of {'.'.join(self.identifier)} leads to an object that is gone, as is all of"
+                f" {self.location}: delete the entry, and the table is filled again from the manifests"
+            ) from error
+        return f"{scheme}://{max(numbered)[1]}"
+
+    def _lead_to(self, newest: str) -> None:
+        _log.warning("%s leads to an object that is gone; led to %s", ".".join(self.identifier), newest)
+        self.catalogue.drop_table(self.identifier)  # the entry alone
+        with suppress(TableAlreadyExistsError):  # another prepare did the same
+            self.catalogue.register_table(self.identifier, newest)
 
 
-def _change(stored: IcebergTable, table: Table) -> None:
-    added = added_columns(table, stored.schema())
+def _missing_of(stored: IcebergTable, table: Table) -> tuple[list[tuple[str, PrimitiveType]], dict[str, str]]:
+    """Columns and table properties that a stored table lacks. Raises ConfigError for a column that has changed."""
     wanted = properties_of(table)
     del wanted["format-version"]  # of creation only
     changed = {key: value for key, value in wanted.items() if stored.properties.get(key) != value}
+    return added_columns(table, stored.schema()), changed
+
+
+def _change(stored: IcebergTable, added: list[tuple[str, PrimitiveType]], changed: dict[str, str]) -> None:
+    """Raises Outrun."""
     if not added and not changed:
         return
     with stored.transaction() as transaction:
@@ -77,38 +149,3 @@ def _change(stored: IcebergTable, table: Table) -> None:
                 for column, kind in added:
                     update.add_column(column, kind)
     _log.info("%s: added %s", ".".join(stored.name()), [column for column, _ in added] or "settings")
-
-
-def _stands(catalogue: LakeCatalogue, identifier: tuple[str, str], location: str) -> bool:
-    """Whether the table is there.
-
-    A catalogue that came back older than its tables leads to metadata that is long deleted: it is led to the newest
-    under `location`. Whichever were chosen would be right, for it says itself what it has taken; the newest has least
-    to take again. Raises ConfigError where there is none.
-    """
-    try:
-        catalogue.load_table(identifier)
-    except NoSuchTableError:
-        return False
-    except FileNotFoundError as error:
-        newest = _newest_metadata(catalogue, location)
-        if newest is None:
-            raise ConfigError(
-                f"Glue's entry of {'.'.join(identifier)} leads to an object that is gone, as is all of {location}:"
-                " delete the entry, and the table is filled again from the manifests"
-            ) from error
-        _log.warning("%s leads to an object that is gone; led to %s", ".".join(identifier), newest)
-        catalogue.drop_table(identifier)  # the entry alone
-        with suppress(TableAlreadyExistsError):  # another prepare did the same
-            catalogue.register_table(identifier, newest)
-    return True
-
-
-def _newest_metadata(catalogue: LakeCatalogue, location: str) -> str | None:
-    files = load_file_io(catalogue.properties, location)
-    assert isinstance(files, PyArrowFileIO)
-    scheme, _, path = location.partition("://")
-    bucket = path.partition("/")[0]
-    listed = files.fs_by_scheme(scheme, bucket).get_file_info(FileSelector(f"{path}/metadata", allow_not_found=True))
-    numbered = [(int(found[1]), info.path) for info in listed if (found := _METADATA.search(info.path))]
-    return f"{scheme}://{max(numbered)[1]}" if numbered else None

@@ -34,7 +34,11 @@ class LakeStore:
 
     def prepare(self) -> None:
         """Create what is absent, add what this release adds. Safe beside a running keeper, and another `prepare`."""
-        prepare(self._catalogue, SPANNED, self._database, self._bucket)
+        self.bring_up_to_date()
+
+    def bring_up_to_date(self, *, dry_run: bool = False) -> list[str]:
+        """As `prepare`. Returns the steps that it took; with `dry_run` those that it would take, and takes none."""
+        return prepare(self._catalogue, SPANNED, self._database, self._bucket, dry_run=dry_run)
 
     def taken(self) -> Mapping[Place, int]:
         memories = [memory_of(self._load(table).properties) for table in SPANNED]
@@ -56,12 +60,12 @@ class LakeStore:
                 return self._catalogue.load_table((self._database, name))
             except NoSuchTableError as error:
                 raise ConfigError(
-                    f"Glue has no table {self._database}.{name}: `python -m consumers keeper` makes it; or mend [lake]"
+                    f"Glue has no table {self._database}.{name}: `python -m consumers migrate` makes it; or mend [lake]"
                 ) from error
             except FileNotFoundError as error:
                 raise ConfigError(
-                    f"Glue's entry of {self._database}.{name} leads to an object that is gone: start"
-                    " `python -m consumers keeper`, which leads it to the newest that stands"
+                    f"Glue's entry of {self._database}.{name} leads to an object that is gone: run"
+                    " `python -m consumers migrate`, which leads it to the newest that stands"
                 ) from error
 
     def _load(self, table: Table) -> IcebergTable:

@@ -1,5 +1,6 @@
 """A shard's chain of manifests in the lake's bucket: each lies under the last sequence of the one before it."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -37,12 +38,12 @@ class Chain:
     def end(self, hint: int | None = None) -> Manifest | None:
         """The last manifest; None for a shard without any. `hint`: the last of any of its manifests, near the end.
 
-        A hint that no manifest ends at is a ConfigError: whoever read on there would leave a gap.
+        A hint beyond the last is a ConfigError: whoever read on there would leave a gap.
         """
         last = self._listed(START if hint is None else hint)
         if hint is not None and (last is None or last.last < hint):
             raise ConfigError(
-                f"the checkpoint of {self._shard_id} is {hint}, but no manifest under {self._prefix} ends there: mend"
+                f"the checkpoint of {self._shard_id} is {hint}, but no manifest under {self._prefix} goes so far: mend"
                 " [lake] bucket, or delete the lease table to take in all that the stream still holds"
             )
         return last
@@ -60,7 +61,8 @@ class Chain:
         step = _NEAR
         while True:
             start = near - step if near != START else START
-            keys = list(self._objects.keys(self._prefix, self._key_after(start) if start > START else ""))
+            found = self._objects.keys(self._prefix, self._key_after(start) if start > START else "")
+            keys = deque(found, maxlen=2)
             if keys:
                 return self._linked(keys)
             if start <= START:
@@ -68,9 +70,9 @@ class Chain:
             step *= _FARTHER
 
     def _linked(self, keys: Sequence[str]) -> Manifest:
-        """The last of these, which the one before it leads to."""
+        """The last of these, which the one before it leads to. In: keys in order, at least one."""
         last = self._read(_previous_of(keys[-1]))
-        if keys[:-1] and self._read(_previous_of(keys[-2])).last != last.previous:
+        if len(keys) > 1 and self._read(_previous_of(keys[-2])).last != last.previous:
             raise ConfigError(f"no manifest leads from {keys[-2]} to {keys[-1]}: restore what is missing")
         return last
 

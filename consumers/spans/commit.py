@@ -1,13 +1,16 @@
 """From a sealed span to its manifest: the objects, then the one put that makes them count."""
 
-from contextlib import suppress
+import logging
 
 from consumers.manifests import Manifest, manifest_key
 from consumers.objects import Objects
 from consumers.spans.chain import Chain
 from consumers.spans.span import Sealed
 from runtime.effects import Effect
+from runtime.errors import ConfigError
 from runtime.outage import Outage
+
+_log = logging.getLogger(__name__)
 
 
 class Commit:
@@ -37,13 +40,16 @@ class Commit:
         standing = self._chain.append(manifest)
         if standing.span_id == manifest.span_id:
             return manifest
-        *_, end = (standing, *self._chain.after(standing.last))
-        return end
+        for further in self._chain.after(standing.last):
+            standing = further
+        return standing
 
     def discard(self) -> None:
         """Another worker's manifest stands: these objects will never count. What cannot be deleted now stays."""
         for bucket, keys in ((self._lake, self.sealed.lake), (self._restricted, self.sealed.restricted)):
             for key in keys:
                 self._effect(f"delete {key}")
-                with suppress(Outage):
+                try:
                     bucket.delete(key)
+                except (Outage, ConfigError) as error:  # a role may well be allowed to add alone
+                    _log.warning("%s stays, though it counts for nothing: %s", key, error)

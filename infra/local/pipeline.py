@@ -13,9 +13,9 @@ PORTS = (STOREFRONT, BOARD)  # the parts that people open
 
 # A demo lasts a minute, and history is to be seen in it: seconds, where the defaults are tens of them.
 HURRIED = {
-    "STOREPULSE_COLD_SPAN_S": "5",
-    "STOREPULSE_KEEPER_LAKE_CADENCE": "5",
-    "STOREPULSE_KEEPER_WAREHOUSE_CADENCE": "5",
+    "STOREPULSE_COLD_SPAN_S": "3",
+    "STOREPULSE_KEEPER_LAKE_CADENCE": "3",
+    "STOREPULSE_KEEPER_WAREHOUSE_CADENCE": "3",
 }
 
 

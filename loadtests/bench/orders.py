@@ -17,6 +17,13 @@ _STARTED_AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
 SKUS = frozenset(f"{number:05d}{letter}" for number in range(20_000, 21_000) for letter in "ABC")
 
 
+def lines(count: int, *, seed: int = 1) -> Iterator[bytes]:
+    """Lines as the shop writes them, without faults."""
+    rng, skus = Random(seed), sorted(SKUS)
+    for number in range(count):
+        yield _filled(rng, _order(rng, number, _STARTED_AT + dt.timedelta(milliseconds=number), skus))
+
+
 def orders(count: int, *, wrong_totals: int, unknown_skus: int, seed: int = 1) -> Iterator[bytes]:
     """Records as the agent sends them; the faults at random places, never two in one order."""
     rng = Random(seed)

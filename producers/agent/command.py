@@ -5,7 +5,7 @@ import sys
 import click
 
 from producers.agent.attendant import run_attended
-from producers.agent.running import opened
+from producers.agent.running import opened, spare_the_collector
 from producers.agent.settings import AgentSettings
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, stop_on_signals, with_settings
@@ -19,6 +19,7 @@ def agent(settings: AgentSettings, once: bool) -> None:
     log_to_stderr()
     stop = stop_on_signals()
     with opened(settings) as roads:
+        spare_the_collector()
         drained = run_attended(roads, settings, stop, SystemClock(), once=once)
     if once and not drained:
         sys.exit(1)

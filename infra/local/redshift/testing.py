@@ -1,7 +1,7 @@
 """What holds for Redshift, told to Amazon's driver: the tests run it on the front, and it could be run on AWS.
 
 Here: the driver, transactions, isolation, the system views. SQL: `testing_answers`, `testing_sql`. COPY and UNLOAD:
-`testing_loads`.
+`testing_loads`. (Longer than modules should be: a list of cases, one below the other.)
 """
 
 import csv

@@ -36,7 +36,7 @@ def test_every_table_is_partitioned_by_its_day(lake: OwnLake) -> None:
 
 
 def test_a_table_that_is_not_there_says_what_to_run(lake: OwnLake) -> None:
-    with pytest.raises(ConfigError, match="python -m consumers keeper"):
+    with pytest.raises(ConfigError, match="python -m consumers migrate"):
         lake.unprepared().taken()
 
 
@@ -149,6 +149,11 @@ def test_bytes_rows_and_day_are_compared_before_anything_changes(lake: OwnLake) 
     assert not lake.orders()
 
 
+def _with_damaged_footer(body: bytes) -> bytes:
+    """Of the right length, with the magic bytes in place."""
+    return body[:-40] + b"\xff" * 32 + body[-8:]
+
+
 def test_what_is_no_parquet_or_has_foreign_columns_is_named(lake: OwnLake) -> None:
     store = lake.store()
     (span,) = spans_of(lake, 1)
@@ -156,6 +161,7 @@ def test_what_is_no_parquet_or_has_foreign_columns_is_named(lake: OwnLake) -> No
     bodies = (
         lake.objects.get(file.key)[:-9],
         b"",
+        _with_damaged_footer(lake.objects.get(file.key)),
         parquet([Column(name="foreign", kind=Kind.TEXT, nullable=True)], [{"foreign": "x"}]),
     )
     for body in bodies:

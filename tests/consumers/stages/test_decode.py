@@ -45,6 +45,12 @@ def test_a_file_id_that_no_identity_can_be_made_of_is_refused(file: str) -> None
     assert refused(stamped(GOOD, file=file)).fault.reason is Reason.RESERVED_FIELD
 
 
+def test_a_line_that_would_end_beyond_all_offsets_is_refused() -> None:
+    last = 2**63 - 2 - len(GOOD)
+    assert readable(stamped(GOOD, offset=last)).stamp is not None
+    assert refused(stamped(GOOD, offset=last + 1)).fault.reason is Reason.RESERVED_FIELD
+
+
 def test_a_foreign_producers_order_has_no_stamp() -> None:
     assert readable(GOOD).stamp is None
 

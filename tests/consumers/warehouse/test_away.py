@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse.migrate import run_migrate
-from consumers.warehouse.settings import MigrateSettings
+from consumers.warehouse.migrate import migrate_warehouse
 from consumers.warehouse.store import WarehouseStore
 from consumers.warehouse.testing import SpanWriter, lines_of, order
 from infra.local.redshift.process import FrontProcess
@@ -54,7 +53,7 @@ def start(stack):
 def test_a_warehouse_that_goes_away_is_an_outage_and_takes_the_commit_when_it_is_back(start, lake, number):
     front = start()
     settings = Warehouse(port=front.port, password=front.password, tls=False, timeout_s=5.0)
-    run_migrate(MigrateSettings(warehouse=settings))
+    migrate_warehouse(settings, print)
     row = order("e1", day=AT.date(), arrived_at=AT, line=("f", 0))
     manifest = SpanWriter(lake, application=f"away-{number}").write({"orders": [row], "lines": lines_of(row)})
 
@@ -77,19 +76,20 @@ def test_a_warehouse_that_goes_away_is_an_outage_and_takes_the_commit_when_it_is
     assert store().taken() == {(f"away-{number}", "shardId-000000000000"): 1}
 
 
-def test_the_command_says_what_it_does_and_what_it_would_do(start, capsys):
+def test_it_says_what_it_does_and_what_it_would_do(start):
     front = start()
-    settings = MigrateSettings(warehouse=Warehouse(port=front.port, password=front.password, tls=False))
-    run_migrate(settings, dry_run=True)
-    wanted = capsys.readouterr().out.splitlines()
-    assert wanted[0] == "warehouse: tables: to do"
-    assert wanted[1].startswith("  CREATE TABLE orders (")
-    for said in ("warehouse: 1 tables: done\nwarehouse: 2 sales_by_day: done\n", "warehouse: up to date\n"):
-        run_migrate(settings)
-        assert capsys.readouterr().out == said
+    settings = Warehouse(port=front.port, password=front.password, tls=False)
+    said = []
+    migrate_warehouse(settings, said.append, dry_run=True)
+    assert said[0] == "warehouse: tables: to do"
+    assert said[1].startswith("  CREATE TABLE orders (")
+    for wanted in (["warehouse: 1 tables: done", "warehouse: 2 sales_by_day: done"], ["warehouse: up to date"]):
+        said.clear()
+        migrate_warehouse(settings, said.append)
+        assert said == wanted
 
 
 def test_encryption_that_is_not_there_is_the_operators_to_mend(start):
     front = start()
     with pytest.raises(ConfigError, match=r"\[warehouse\] tls"):
-        run_migrate(MigrateSettings(warehouse=Warehouse(port=front.port, password=front.password)))
+        migrate_warehouse(Warehouse(port=front.port, password=front.password), print)

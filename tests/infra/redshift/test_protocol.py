@@ -1,3 +1,4 @@
+import gzip
 import select
 import socket
 import struct
@@ -23,6 +24,7 @@ from infra.local.redshift.rawclient import (
     parse,
     query,
 )
+from infra.local.redshift.subject import Storage
 
 pytestmark = pytest.mark.integration
 
@@ -232,18 +234,56 @@ def test_a_client_that_goes_in_the_middle_of_a_copy_leaves_no_row_and_no_lock(
 ) -> None:
     client, other = connect(), connect()
     name = f"middle_{client.key.hex()}"
-    line = b"x" * 1000 + b"\n"
-    storage.client.put_object(Bucket=storage.bucket, Key=name, Body=line * 30_000)
+    many = gzip.compress((b"x" * 1000 + b"\n") * 50_000, 1)
+    storage.client.put_object(Bucket=storage.bucket, Key=name, Body=many)
     other.ask(query(f"create table {name} (a varchar(1000))"))
-    client.send(query(f"copy {name} from 's3://{storage.bucket}/{name}' iam_role '{storage.iam_role}'"), SYNC)
+    client.send(query(f"copy {name} from 's3://{storage.bucket}/{name}' iam_role '{storage.iam_role}' gzip"), SYNC)
     deadline = time.monotonic() + 20
     writes = query(f"select 1 from svv_transactions where relation = '{name}'::regclass and lock_mode like 'Row%'")
     while other.ask(writes) == "T C:SELECT Z:I":
         assert time.monotonic() < deadline, "the COPY does not begin"
     client.sock.close()
-    assert other.ask(query(f"truncate {name}")) == "C:TRUNCATE_TABLE Z:I"
-    assert other.ask(query(f"insert into {name} select 'y'; delete from {name}")) == "C:INSERT_0_1 C:DELETE_1 Z:I"
+    locked = other.ask(query(f"begin; lock {name}; select * from {name} limit 1; commit"))
+    assert locked == "C:BEGIN C:LOCK_TABLE T C:SELECT C:COMMIT Z:I"
     assert other.ask(query(f"drop table {name}")) == "C:DROP_TABLE Z:I"
+
+
+@pytest.mark.parametrize(
+    "reaching",
+    [
+        "select pg_read_file('/etc/passwd') from pg_class",
+        "select pg_ls_dir('/') from pg_class",
+        "select lo_import('/etc/passwd') from pg_class",
+        "select lo_export(1, '/tmp/x') from pg_class",
+        "select set_config('role', 'rdsdb', false)",
+        "select set_config('session_authorization', 'rdsdb', false) from pg_class",
+        "select rolpassword from pg_authid",
+        "select * from pg_shadow",
+        "set role rdsdb",
+        "set session authorization rdsdb",
+        "alter user rdsdb password 'Own-pass1'",
+        "create user other_super with password 'Own-pass1' in group rdsdb",
+        "grant rdsdb to admin",
+        "copy t from program 'id'",
+        "copy t from '/etc/passwd' iam_role default",
+        "copy t to '/tmp/x'",
+        "create extension dblink",
+        "load 'x'",
+        "create function f() returns int language sql as 'select 1'",
+        "do 'begin end'",
+        "drop function rs.cut(text, integer)",
+        "drop schema rs cascade",
+        "truncate redshift_system.loads",
+    ],
+)
+def test_files_programs_and_the_superuser_are_out_of_reach(client: RawClient, reaching: str) -> None:
+    assert client.ask(query(reaching)).split()[-2] in ("E:42501", "E:42601", "E:0A000")
+
+
+def test_the_superuser_cannot_log_in(front: FrontProcess) -> None:
+    for password in ("", front.password):
+        with pytest.raises(Exception, match="28000"):
+            front.connect(user="rdsdb", password=password)
 
 
 def test_data_for_a_copy_from_the_client_is_refused(client: RawClient) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from contract.kpl.aggregate import opened as users_of
 from infra.local.kinesis.process import ServerProcess
-from producers.agent.command import opened
+from producers.agent.running import opened
 from producers.agent.settings import AgentSettings, Spooling
 from producers.agent.state import read_ledger
 from producers.agent.testing import is_heartbeat, original_of

@@ -9,9 +9,9 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from infra.local.kafka.testing import LocalBroker
-from producers.agent.command import opened
 from producers.agent.kafka import KafkaStream
 from producers.agent.pack import Origin, Packed, pack
+from producers.agent.running import opened
 from producers.agent.settings import AgentSettings, Spooling
 from producers.agent.state import read_ledger
 from producers.agent.testing import is_heartbeat, original_of

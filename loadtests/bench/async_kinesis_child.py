@@ -1,0 +1,45 @@
+"""async-kinesis with its KPL aggregator, for `bench producers`. Runs in an environment that holds nothing of ours.
+
+Arguments: endpoint, stream, file. Writes one JSON object on stdout, see `producers_child.Measured`.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import time
+
+from kinesis import Producer
+from kinesis.processors import KPLAggregator, Processor, StringSerializer
+
+
+class _Lines(Processor, KPLAggregator, StringSerializer):  # type: ignore[misc]
+    """Lines as they are: what it serialises to is bytes already."""
+
+    def serialize(self, item: bytes) -> bytes:
+        return item
+
+
+async def send(endpoint: str, stream: str, file: str) -> int:
+    lines = 0
+    async with Producer(stream, endpoint_url=endpoint, region_name="eu-west-2", processor=_Lines()) as producer:
+        with open(file, "rb") as source:  # noqa: PTH123 the shop's way
+            for line in source:
+                await producer.put(line[:-1])
+                lines += 1
+        await producer.flush()
+    return lines
+
+
+if __name__ == "__main__":
+    os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench")
+    started_s, cpu_s = time.monotonic(), time.process_time()
+    sent = asyncio.run(send(*sys.argv[1:4]))
+    measured = {
+        "lines": sent,
+        "cpu_s": time.process_time() - cpu_s,
+        "wall_s": time.monotonic() - started_s,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(measured))
