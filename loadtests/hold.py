@@ -54,7 +54,8 @@ class Held:
     """The outcome. Waits are in seconds from when an order was due."""
 
     rate: float
-    achieved: float  # orders a second that were written
+    orders: int  # written
+    achieved: float  # of those, a second
     seconds: float
     probes: int
     unseen: int  # probes that the board never showed
@@ -68,7 +69,7 @@ class Held:
     @property
     def is_whole(self) -> bool:
         """No order was lost, and none stayed off the board."""
-        return self.account.settled and not self.unseen
+        return self.account.settled and self.account.emitted.lines == self.orders and not self.unseen
 
 
 def hold(
@@ -103,6 +104,7 @@ def hold(
     shown_s = probes.shown_s
     return Held(
         rate=rate,
+        orders=written,
         achieved=written / took_s,
         seconds=took_s,
         probes=len(probes),

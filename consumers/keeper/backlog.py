@@ -26,6 +26,10 @@ class Chains(Protocol):
         """The manifests that follow `sequence`, in chain order."""
         ...
 
+    def check(self, place: Place, sequence: int) -> None:
+        """See that a chain ends at `sequence`, or goes on there."""
+        ...
+
 
 class BucketChains:
     """The real ones."""
@@ -40,6 +44,10 @@ class BucketChains:
         application, shard_id = place
         return Chain(self._objects, application, shard_id).after(sequence)
 
+    def check(self, place: Place, sequence: int) -> None:
+        application, shard_id = place
+        Chain(self._objects, application, shard_id).check(sequence)
+
 
 class Backlog:
     """The next manifests of each place, at most `ahead` of each in memory; for one store, and one thread."""
@@ -48,6 +56,7 @@ class Backlog:
         self._chains = chains
         self._ahead = ahead
         self._waiting: dict[Place, deque[Manifest]] = {}
+        self._checked: set[Place] = set()
 
     def fill(
         self, places: Sequence[Place], taken: Mapping[Place, int]
@@ -79,3 +88,7 @@ class Backlog:
         if len(waiting) < self._ahead:
             last = waiting[-1].last if waiting else end
             waiting.extend(islice(self._chains.after(place, last), self._ahead - len(waiting)))
+        if not waiting and place not in self._checked:
+            # Once a process: a store and a bucket that do not belong together look like one that has all.
+            self._chains.check(place, end)
+            self._checked.add(place)

@@ -9,7 +9,10 @@ Place = tuple[str, str]  # (application, shard id)
 
 
 class Outrun(Exception):
-    """Another keeper has taken some of these manifests: nothing was changed; ask `taken` again."""
+    """These manifests do not follow what is taken: another keeper was here, or the store was set back meanwhile.
+
+    Nothing was changed; ask `taken` again.
+    """
 
 
 class Discrepancy(Exception):

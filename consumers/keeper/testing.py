@@ -67,6 +67,9 @@ class MemoryChains:
             raise self.trouble[place]
         return iter([each for each in self.stored[place] if each.previous >= sequence])
 
+    def check(self, place: Place, sequence: int) -> None:
+        """They always fit."""
+
 
 class MemoryHistory:
     """A store of history in memory. `took` is each successful take, `refuses` says what is wrong with a manifest."""

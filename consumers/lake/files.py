@@ -52,7 +52,7 @@ def _look(table: Table, io: FileIO, path: str, wanted: DataFile) -> IcebergFile 
 
 @contextmanager
 def _naming_damage() -> Iterator[None]:
-    """A footer that cannot be read is a ValueError: Arrow calls it an OSError, as it calls S3's trouble, which passes."""
+    """A footer that cannot be read is a ValueError: Arrow calls it an OSError, as it calls trouble that passes."""
     try:
         yield
     except OSError as error:

@@ -48,6 +48,16 @@ class Chain:
             )
         return last
 
+    def check(self, sequence: int) -> None:
+        """See that the chain ends at `sequence`, or goes on there. Else a ConfigError: who waits there waits for ever."""
+        last = self._listed(sequence)
+        end = START if last is None else last.last
+        if end != sequence and next(self.after(sequence), None) is None:
+            raise ConfigError(
+                f"{self._prefix} ends at {end}, but was taken up to {sequence}, where no manifest of it goes on:"
+                " restore what is missing, or mend [lake] bucket"
+            )
+
     def append(self, manifest: Manifest) -> Manifest:
         """Put it, unless its place is taken. Returns the one that stands there: this one, or another worker's."""
         if self._objects.put_if_absent(self._key_after(manifest.previous), _encode(manifest)):

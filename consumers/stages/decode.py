@@ -158,8 +158,8 @@ def _is_plausible(stamp: Stamp) -> bool:
         # Four bytes a character at most.
         (0 < len(file) <= _LONGEST_FILE_ID // 4 or 0 < len(file.encode()) <= _LONGEST_FILE_ID)
         and "\0" not in file
-        and 0 <= stamp.o
-        and 0 <= stamp.n
+        and stamp.o >= 0
+        and stamp.n >= 0
         and stamp.o + stamp.n < _LARGEST_OFFSET  # the offset after the line and its newline
         and 0 <= stamp.c < 2**32
     )

@@ -51,34 +51,37 @@ def sell(stack: Supervisor, settings: LocalSettings, *, shoppers: int, seconds: 
         _watch(stack, endpoints, seconds)
 
 
-def drain(stack: Supervisor, *, stop: threading.Event) -> None:
+def drain(stack: Supervisor, *, stop: threading.Event) -> bool:
     """Close the shop and send what it still had to say: after that nothing is emitted. Sooner when `stop` is set.
 
-    What could not be sent the account tells.
+    Returns whether the stream has taken it all.
     """
     stack.say("draining; Ctrl-C ends it at once")
     for name in (pipeline.SHOPPERS, pipeline.STOREFRONT):
         stack.stop_part(name)
-    send_the_rest(stack, stop=stop)
+    return send_the_rest(stack, stop=stop)
 
 
-def send_the_rest(stack: Supervisor, *, stop: threading.Event) -> None:
-    """Stop the agent, send what it has left, and say of every file that it is done with it. Sooner if `stop` is set."""
+def send_the_rest(stack: Supervisor, *, stop: threading.Event) -> bool:
+    """Stop the agent, send what it has left, and say of every file that it is done with it. Sooner if `stop` is set.
+
+    Returns whether the stream has taken it all.
+    """
     stack.stop_part(pipeline.AGENT)
     with stack.home.log_of(pipeline.AGENT).open("ab") as log:
-        run_errand(pipeline.last_lines(stack.home), home=stack.home, stop=stop, errors=log)
+        return run_errand(pipeline.last_lines(stack.home), home=stack.home, stop=stop, errors=log) == 0
 
 
 def settle(stack: Supervisor, *, within_s: float, stop: threading.Event) -> int:
     """Print the account of all three stores once it balances, as it is when the time is over or `stop` is set.
 
-    Returns the exit code of `python -m consumers account`.
+    Returns the exit code of `python -m consumers account`; not 0 where `stop` came first.
     """
     waiting = pipeline.account(stack.home, "--wait", f"{within_s:g}")
     code = run_errand(waiting, home=stack.home, stop=stop, hopeless=lambda: bool(stack.given_up))
     if code < 0:  # it was stopped before it could look once
-        code = run_errand(pipeline.account(stack.home, "--wait", "0.1"), home=stack.home, stop=stop_on_signals())
-    return abs(code)
+        code = run_errand(pipeline.account(stack.home), home=stack.home, stop=stop_on_signals())
+    return abs(code) or int(stop.is_set())
 
 
 def _watch(stack: Supervisor, endpoints: Endpoints, seconds: float | None) -> None:

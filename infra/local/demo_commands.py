@@ -33,9 +33,9 @@ def demo(settings: LocalSettings, home: Path | None, seconds: float | None, shop
     with Supervisor(Home.of(settings.local, home), Console(), stop=stop_on_signals()) as stack:
         sell(stack, settings, shoppers=shoppers, seconds=seconds)
         again = stop_on_signals()
-        drain(stack, stop=again)
+        is_sent = drain(stack, stop=again)
         code = settle(stack, within_s=settings.local.drain_s, stop=again)
         stack.say("stopping")
         given_up = stack.given_up
-    if given_up or code:
+    if given_up or code or not is_sent:
         sys.exit(code or 1)

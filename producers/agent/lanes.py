@@ -24,7 +24,7 @@ class Lane:
         self.places = places
         self.lines = lines
         self.done = 0  # so many of them are stored
-        self.ends = list(accumulate(len(line.data) + len(line.key) + OVERHEAD for line in lines))
+        self.ends = list(accumulate([len(line.data) + len(line.key) + OVERHEAD for line in lines]))
 
     @property
     def is_empty(self) -> bool:

@@ -12,7 +12,6 @@ that *begins* with the stamp (an empty object, spliced, does too: it has no fiel
 """
 
 import base64
-import hashlib
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,11 +23,11 @@ import msgspec
 from contract.stamp import Stamp
 
 RECORD_LIMIT = 1 << 20  # bytes of data and partition key: Kinesis, a stream's default MaxRecordSizeInKiB
-_KEY_CHARACTERS = 16
-_KEYS_KNOWN = 1 << 16  # customers and sessions come again; about 12 MB
+# Few enough that the shard of each is soon known by heart, and that those of an aggregate come again in it.
+_KEYS = tuple(f"{number:04x}" for number in range(1 << 16))
 # Lines without either share a key with their neighbours: few keys cost little, and still spread over the shards.
 _PLACE_BYTES = 16 << 10
-_BLANK, _BRACE = ord(" "), ord("{")
+_BLANK, _OPEN, _CLOSE = ord(" "), ord("{"), ord("}")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,6 +48,10 @@ class Origin:
         assert numbers
         object.__setattr__(self, "head", head + b'"o":')
         object.__setattr__(self, "tail", tail)
+
+    def stamp(self, offset: int, size: int, crc: int) -> bytes:
+        """Of one line, as JSON."""
+        return b'%b%d,"n":%d,"c":%d%b' % (self.head, offset, size, crc, self.tail)
 
 
 class Packed(NamedTuple):
@@ -85,16 +88,15 @@ _decode_any = msgspec.json.Decoder(_AnyEvent).decode
 def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
     """The record of the line `content` at `offset`. None if no record can hold it. Raises nothing."""
     size, crc, file_id = len(content), zlib.crc32(content), origin.file_id
-    stamp = b'%b%d,"n":%d,"c":%d%b' % (origin.head, offset, size, crc, origin.tail)
     event = _object(content)
-    if event is None:
-        key = _key_of_place(file_id, offset // _PLACE_BYTES)
-        data = _enveloped(stamp, content)
+    who = None if event is None else event.customer_id or event.session_id
+    key = partition_key(who) if who else _key_of_place(file_id, offset // _PLACE_BYTES)
+    if event is not None and content[-1] == _CLOSE and content[-2] > _BLANK and content[-2] != _OPEN:
+        data = b'%b,"_sp":%b%d,"n":%d,"c":%d%b}' % (content[:-1], origin.head, offset, size, crc, origin.tail)
     else:
-        who = event.customer_id or event.session_id
-        key = _key_of(who) if who else _key_of_place(file_id, offset // _PLACE_BYTES)
-        data = _spliced(stamp, content)
-    if len(data) + _KEY_CHARACTERS > RECORD_LIMIT:
+        stamp = origin.stamp(offset, size, crc)
+        data = _enveloped(stamp, content) if event is None else _spliced(stamp, content)
+    if len(data) + len(key) > RECORD_LIMIT:
         return None
     return Packed(file_id, offset, offset + size + 1, crc, key, data)
 
@@ -102,8 +104,7 @@ def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
 def pack_oversize(origin: Origin, offset: int, *, size: int, crc: int, sha256: str) -> Packed:
     """The record that stands for a line of `size` bytes that no record can hold."""
     stub = _encode({"bytes": size, "sha256": sha256})
-    stamp = b'%b%d,"n":%d,"c":%d%b' % (origin.head, offset, size, crc, origin.tail)
-    data = b'{"_sp":%b,"oversize":%b}' % (stamp, stub)
+    data = b'{"_sp":%b,"oversize":%b}' % (origin.stamp(offset, size, crc), stub)
     key = _key_of_place(origin.file_id, offset // _PLACE_BYTES)
     return Packed(origin.file_id, offset, offset + size + 1, crc, key, data)
 
@@ -140,8 +141,6 @@ def _object(content: bytes) -> _Event | _AnyEvent | None:
 
 
 def _spliced(stamp: bytes, content: bytes) -> bytes:
-    if content[-1:] == b"}" and content[-2] > _BLANK and content[-2] != _BRACE:
-        return b'%b,"_sp":%b}' % (content[:-1], stamp)
     brace = content.rindex(b"}")  # only white space may follow it
     comma = b"" if content[:brace].rstrip().endswith(b"{") else b","
     return b'%b%b"_sp":%b%b' % (content[:brace], comma, stamp, content[brace:])
@@ -154,16 +153,12 @@ def _enveloped(stamp: bytes, content: bytes) -> bytes:
     return b'{"_sp":%b,"line":%b}' % (stamp, _encode(text))
 
 
-@lru_cache(_KEYS_KNOWN)
-def _key_of(who: str) -> str:
-    return partition_key(who)
-
-
-@lru_cache(_KEYS_KNOWN)
+@lru_cache(1 << 10)
 def _key_of_place(file_id: str, place: int) -> str:
     return partition_key(f"{file_id}:{place}")
 
 
 def partition_key(who: str) -> str:
-    """Hides who it is, and spreads over the shards."""
-    return hashlib.sha256(who.encode()).hexdigest()[:_KEY_CHARACTERS]
+    """One of 65,536: hides who it is among others, and spreads over a few hundred shards within some per cent."""
+    crc = zlib.crc32(who.encode())
+    return _KEYS[(crc ^ crc >> 16) & 0xFFFF]

@@ -86,8 +86,3 @@ class Unload:
     parallel: bool = True
     largest_bytes: int = 6_200_000_000  # of a file
     extension: str = ""
-
-
-def translated(sql: str) -> Plain | Copy | Unload:
-    """stub"""
-    return Plain(sql=sql)

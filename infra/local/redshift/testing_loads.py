@@ -1,4 +1,4 @@
-"""What holds for Redshift's COPY and UNLOAD, told to Amazon's driver; it could be run on AWS."""
+"""What holds for Redshift's COPY and UNLOAD, told to Amazon's driver; it could be run on AWS. (A list, so long.)"""
 
 import datetime as dt
 import gzip

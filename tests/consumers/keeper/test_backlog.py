@@ -5,7 +5,7 @@ import pytest
 from consumers.keeper.backlog import Backlog, BucketChains
 from consumers.keeper.store import Place
 from consumers.keeper.testing import MemoryChains, manifest
-from consumers.manifests import manifest_key
+from consumers.manifests import Manifest, manifest_key
 from consumers.objects.testing import MemoryObjects
 from consumers.spans.chain import Chain
 from runtime.errors import ConfigError
@@ -88,3 +88,37 @@ def test_a_manifest_that_cannot_be_read_is_named() -> None:
     objects.put(manifest_key(*PLACE, 0), b"{}")
     _, faults = Backlog(BucketChains(objects), ahead=4).fill([PLACE], {})
     assert manifest_key(*PLACE, 0) in faults[PLACE]
+
+
+def _bucket(*spans: Manifest) -> MemoryObjects:
+    objects = MemoryObjects()
+    for span in spans:
+        Chain(objects, span.application, span.shard_id).append(span)
+    return objects
+
+
+@pytest.mark.parametrize(
+    ("spans", "taken"),
+    [
+        pytest.param([manifest(PLACE, 0, 10)], 7, id="a store of another bucket"),
+        pytest.param([manifest(PLACE, 0, 10)], 20, id="a bucket that was set back"),
+        pytest.param([manifest(PLACE, 0, 10), manifest(PLACE, 20, 30)], 10, id="a manifest is missing"),
+        pytest.param([manifest(PLACE, 10, 20)], 0, id="the first is missing"),
+    ],
+)
+def test_a_store_that_waits_where_no_manifest_will_come_is_named(spans: list[Manifest], taken: int) -> None:
+    backlog = Backlog(BucketChains(_bucket(*spans)), ahead=4)
+    for _ in range(2):
+        waiting, faults = backlog.fill([PLACE], {PLACE: taken})
+        assert "restore what is missing" in faults[PLACE]
+        assert not waiting[PLACE]
+
+
+def test_a_store_that_has_all_looks_for_what_follows_alone() -> None:
+    objects = _bucket(manifest(PLACE, 0, 10), manifest(PLACE, 10, 20))
+    backlog = Backlog(BucketChains(objects), ahead=4)
+    for _ in range(2):
+        assert backlog.fill([PLACE], {PLACE: 20}) == ({PLACE: []}, {})
+    objects.log.clear()
+    backlog.fill([PLACE], {PLACE: 20})
+    assert objects.log == [f"get {manifest_key(*PLACE, 20)}"]

@@ -1,6 +1,5 @@
 """From a line to its record, and back."""
 
-import hashlib
 import json
 import zlib
 from pathlib import Path
@@ -11,17 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.stamp import Stamp
-from producers.agent.pack import RECORD_LIMIT, Origin, pack, pack_oversize
+from producers.agent.pack import RECORD_LIMIT, Origin, pack, pack_oversize, partition_key
 from producers.agent.testing import original_of
 
 pytestmark = pytest.mark.unit
 
 ORIGIN = Origin("order", "i-1-0123456789abcdef", 'web-1/srv/,"_sp":{}/x.ndjson', "2026-11-27T08:00:00.000Z")
 NAUGHTY = Path(__file__).parents[4] / "shared/data/hostile_strings/blns.json"
-
-
-def sha16(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def packed(content: bytes, offset: int = 7) -> bytes:
@@ -132,7 +127,7 @@ def test_every_naughty_string_comes_back() -> None:
 def test_the_partition_key_is_a_hash_of_customer_session_or_place(content: bytes, who: str) -> None:
     record = pack(ORIGIN, 7, content)
     assert record is not None
-    assert record.key == sha16(who)
+    assert record.key == partition_key(who)
 
 
 def test_a_record_is_never_larger_than_the_limit_with_its_key() -> None:
