@@ -26,6 +26,11 @@ class Objects(Protocol):
         """Keys that begin with `prefix` and sort after `after`, in order, a page at a time."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What stands between `prefix`, which ends in a slash, and the next slash: once each, in order, a page at a
+        time, however many keys lie there."""
+        ...
+
     def delete(self, key: str) -> None:
         """Absent on return, whether or not it was there."""
         ...

@@ -56,11 +56,18 @@ class S3Objects:
             return bytes(answer["Body"].read())
 
     def keys(self, prefix: str, after: str = "") -> Iterator[str]:
-        request: dict[str, str] = {"Bucket": self.bucket, "Prefix": prefix, "StartAfter": after}
+        for page in self._pages(Prefix=prefix, StartAfter=after):
+            yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(Prefix=prefix, Delimiter="/"):
+            yield from (entry["Prefix"][len(prefix) : -1] for entry in page.get("CommonPrefixes", ()))
+
+    def _pages(self, **request: str) -> Iterator[dict[str, Any]]:
         while True:
             with self._naming():
-                page = self._client.list_objects_v2(**request)
-            yield from (entry["Key"] for entry in page.get("Contents", ()))
+                page = self._client.list_objects_v2(Bucket=self.bucket, **request)
+            yield page
             if not page.get("IsTruncated"):
                 return
             request["ContinuationToken"] = page["NextContinuationToken"]

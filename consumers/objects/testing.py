@@ -64,6 +64,13 @@ class MemoryObjects:
 
         yield from self._request("keys", prefix, found)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        def found() -> list[str]:
+            inside = (key[len(prefix) :] for key in self.stored if key.startswith(prefix))
+            return sorted({key.partition("/")[0] for key in inside if "/" in key})
+
+        yield from self._request("folders", prefix, found)
+
     def delete(self, key: str) -> None:
         self._request("delete", key, lambda: self.stored.pop(key, None))
 
@@ -145,6 +152,19 @@ class ObjectsConformance:
             list(pool.map(lambda key: bucket.objects.put(key, b""), names))
         assert list(bucket.objects.keys(f"{bucket.prefix}/many/")) == names
 
+    def test_folders_come_once_and_in_order(self, bucket: Bucket) -> None:
+        root = f"{bucket.prefix}/shards/"
+        for name in ("s-10/1", "s-1/2", "s-1/1", "s-10/1/1", "alone", "s-1é b/1"):
+            bucket.objects.put(f"{root}{name}", b"")
+        assert list(bucket.objects.folders(root)) == ["s-1", "s-10", "s-1é b"]
+        assert not list(bucket.objects.folders(f"{root}none/"))
+
+    def test_more_folders_than_a_page_holds_all_come(self, bucket: Bucket) -> None:
+        names = [f"{n:05d}" for n in range(1_005)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: bucket.objects.put(f"{bucket.prefix}/wide/{name}/x", b""), names))
+        assert list(bucket.objects.folders(f"{bucket.prefix}/wide/")) == names
+
     def test_a_service_that_is_away_is_an_outage(self, bucket: Bucket) -> None:
         away = bucket.unreachable
         requests: list[Callable[[], object]] = [
@@ -152,6 +172,7 @@ class ObjectsConformance:
             lambda: away.put_if_absent("k", b""),
             lambda: away.get("k"),
             lambda: list(away.keys("k")),
+            lambda: list(away.folders("k/")),
             lambda: away.delete("k"),
         ]
         for request in requests:

@@ -11,7 +11,6 @@ from runtime.errors import ConfigError
 
 _NEAR = 1 << 20  # sequence numbers; see `_listed`
 _FARTHER = 1 << 8
-_AFTER_ALL_DIGITS = "~"
 
 _decoder = msgspec.json.Decoder(Manifest)
 _encode = msgspec.json.Encoder().encode
@@ -49,7 +48,7 @@ class Chain:
         return last
 
     def check(self, sequence: int) -> None:
-        """See that the chain ends at `sequence`, or goes on there. Else a ConfigError: who waits there waits for ever."""
+        """See that the chain ends at `sequence`, or goes on there. Else a ConfigError: who waits there never ends."""
         last = self._listed(sequence)
         end = START if last is None else last.last
         if end != sequence and next(self.after(sequence), None) is None:
@@ -108,14 +107,8 @@ class Chain:
 
 
 def shards_of(objects: Objects, application: str) -> list[str]:
-    """Shards that have a chain, in order. One request a shard. Raises Outage."""
-    prefix = chain_prefix(application, "").rstrip("/") + "/"
-    shards: list[str] = []
-    after = ""
-    while (key := next(objects.keys(prefix, after), None)) is not None:
-        shards.append(key[len(prefix) :].partition("/")[0])
-        after = chain_prefix(application, shards[-1]) + _AFTER_ALL_DIGITS
-    return shards
+    """Shards that have a chain, in order. Raises Outage."""
+    return list(objects.folders(chain_prefix(application, "").rstrip("/") + "/"))
 
 
 def _decode(content: bytes) -> Manifest:

@@ -27,7 +27,7 @@ from runtime.aws import client
 from runtime.settings import Aws
 
 RUNS = 3
-_LINES, _ACCESS_LINES = 200_000, 200_000
+_LINES, _ACCESS_LINES = 400_000, 400_000
 _SHARDS = 64
 _PEERS = PROJECT / "requirements" / "peers.txt"
 _PEERS_HOME = PROJECT / ".storepulse" / "peers"
@@ -126,7 +126,7 @@ def _measure(place: Path, what: str, source: Path) -> Measured:
 def _measure_peer(place: Path, python: Path, source: Path) -> Measured:
     with _stream(place) as endpoint:
         script = Path(__file__).with_name("async_kinesis_child.py")
-        command = [str(python), str(script), endpoint, "bench", str(source)]
+        command = [str(python), "-P", str(script), endpoint, "bench", str(source)]
         child = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(child.stdout, type=Measured)
 

@@ -62,7 +62,8 @@ def loop(job: Job) -> int:
         aws_access_key_id="bench",
         aws_secret_access_key="bench",
     )
-    lines, records = 0, []
+    lines = 0
+    records: list[dict[str, object]] = []
     with Path(job.file).open("rb") as file:
         for line in file:
             records.append({"Data": line[:-1], "PartitionKey": hashlib.md5(line).hexdigest()})

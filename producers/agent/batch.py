@@ -1,5 +1,6 @@
 """What is taken from files at once, and for whom."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from producers.agent.pack import Packed
@@ -28,6 +29,15 @@ class Batch:
         self.is_full = False  # more may be waiting
         self._limits = limits
         self._bytes = 0
+
+    def take_all(self, lines: Sequence[Packed]) -> bool:
+        """As many of them as there is room for, from the first on. Whether that was all."""
+        size = sum([len(key) + len(data) for _, _, _, _, key, data in lines])
+        if len(self.lines) + len(lines) > self._limits.lines or self._bytes + size > self._limits.bytes:
+            return all(self.take(line) for line in lines)
+        self.lines += lines
+        self._bytes += size
+        return True
 
     def take(self, line: Packed) -> bool:
         """Whether there was room for it."""

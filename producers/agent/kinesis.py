@@ -95,5 +95,5 @@ class KinesisStream:
 
     def _advice(self, error: ClientError) -> str:
         if code_of(error) == "ResourceNotFoundException":
-            return f"stream {self._name!r} does not exist: create it, or name another as [streams] transactions"
-        return f"stream {self._name!r}: {one_line(error)}; see [streams] transactions"
+            return f"stream {self._name!r} does not exist: create it, or name another under [streams]"
+        return f"stream {self._name!r}: {one_line(error)}; see [streams]"

@@ -12,11 +12,12 @@ that *begins* with the stamp (an empty object, spliced, does too: it has no fiel
 """
 
 import base64
-import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -87,18 +88,36 @@ _decode_any = msgspec.json.Decoder(_AnyEvent).decode
 
 def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
     """The record of the line `content` at `offset`. None if no record can hold it. Raises nothing."""
-    size, crc, file_id = len(content), zlib.crc32(content), origin.file_id
-    event = _object(content)
-    who = None if event is None else event.customer_id or event.session_id
-    key = partition_key(who) if who else _key_of_place(file_id, offset // _PLACE_BYTES)
-    if event is not None and content[-1] == _CLOSE and content[-2] > _BLANK and content[-2] != _OPEN:
-        data = b'%b,"_sp":%b%d,"n":%d,"c":%d%b}' % (content[:-1], origin.head, offset, size, crc, origin.tail)
-    else:
-        stamp = origin.stamp(offset, size, crc)
-        data = _enveloped(stamp, content) if event is None else _spliced(stamp, content)
-    if len(data) + len(key) > RECORD_LIMIT:
-        return None
-    return Packed(file_id, offset, offset + size + 1, crc, key, data)
+    return next(iter(pack_all(origin, offset, [content])), None)
+
+
+def pack_all(origin: Origin, offset: int, contents: Iterable[bytes]) -> list[Packed]:
+    """The records of neighbouring lines, the first of them at `offset`, up to the first that no record can hold.
+
+    Raises nothing. All of a line's way in one loop: each call more is a tenth of its cost.
+    """
+    file_id, head, tail = origin.file_id, b',"_sp":' + origin.head, origin.tail
+    packed: list[Packed] = []
+    for content in contents:
+        size, crc = len(content), crc32(content)
+        event = _object(content)
+        who = None if event is None else event.customer_id or event.session_id
+        if who:
+            hashed = crc32(who.encode())
+            key = _KEYS[(hashed ^ hashed >> 16) & 0xFFFF]
+        else:
+            key = _key_of_place(file_id, offset // _PLACE_BYTES)
+        if event is not None and content[-1] == _CLOSE and content[-2] > _BLANK and content[-2] != _OPEN:
+            data = b'%b%b%d,"n":%d,"c":%d%b}' % (content[:-1], head, offset, size, crc, tail)
+        else:
+            stamp = origin.stamp(offset, size, crc)
+            data = _enveloped(stamp, content) if event is None else _spliced(stamp, content)
+        if len(data) + len(key) > RECORD_LIMIT:
+            break
+        end = offset + size + 1
+        packed.append(Packed(file_id, offset, end, crc, key, data))
+        offset = end
+    return packed
 
 
 def pack_oversize(origin: Origin, offset: int, *, size: int, crc: int, sha256: str) -> Packed:
@@ -160,5 +179,5 @@ def _key_of_place(file_id: str, place: int) -> str:
 
 def partition_key(who: str) -> str:
     """One of 65,536: hides who it is among others, and spreads over a few hundred shards within some per cent."""
-    crc = zlib.crc32(who.encode())
+    crc = crc32(who.encode())
     return _KEYS[(crc ^ crc >> 16) & 0xFFFF]

@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -21,10 +21,10 @@ from producers.agent.files import (
     new_file_id,
 )
 from producers.agent.globs import Glob
-from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack, pack_oversize, stamped
+from producers.agent.pack import RECORD_LIMIT, Origin, Packed, pack_all, pack_oversize, stamped
 from producers.agent.put import Limits
 from producers.agent.state import Kind, State
-from producers.agent.tail import Line, LongLine, Tail, tally
+from producers.agent.tail import Line, LongLine, Run, Tail, tally
 from producers.agent.unpack import Unpacked
 from producers.agent.watch import Watch
 from runtime.clock import Clock
@@ -204,16 +204,16 @@ class Spool:
         tail = self._tails.setdefault(found.key, Tail(longest=RECORD_LIMIT))
         origin: Origin | None = None
         end = record.offset if record else 0
-        for line in tail.lines(file, end):
+        for run in tail.runs(file, end):
             if record is None:
-                end = line.offset + (len(line.content) if isinstance(line, Line) else line.size) + 1
+                end = run.offset + (run.size if isinstance(run, LongLine) else len(run.contents[0])) + 1
                 record = self._introduce(found, head[:end], is_packed=isinstance(file, Unpacked))
             origin = origin or self._origin(found, record)
-            packed = self._packed(origin, line, file)
-            if not batch.take(packed):
-                self._note_end(record, size, -1)
-                return
-            end = packed.end
+            for packed in self._packed(origin, run, file):
+                if not batch.take_all(packed):
+                    self._note_end(record, size, -1)
+                    return
+                end = packed[-1].end
         if record is not None:
             self._note_end(record, file.tell(), end)  # the tail's last read ended there, and held no further LF
             self._grown.discard(found.key)
@@ -222,12 +222,24 @@ class Spool:
         if (record.size, record.lines_end) != (size, lines_end):
             self._state.remember(msgspec.structs.replace(record, size=size, lines_end=lines_end))
 
-    def _packed(self, origin: Origin, line: Line | LongLine, file: BinaryIO) -> Packed:
-        if isinstance(line, Line):
-            packed = pack(origin, line.offset, line.content)
-            if packed is not None:
-                return packed
-            line = LongLine.of(line)
+    def _packed(self, origin: Origin, run: Run | LongLine, file: BinaryIO) -> Iterator[list[Packed]]:
+        """The records of a run. What no record can hold is kept before its stand-in comes."""
+        if isinstance(run, LongLine):
+            yield [self._kept(origin, run, file)]
+            return
+        offset, contents = run
+        while contents:
+            packed = pack_all(origin, offset, contents)
+            if packed:
+                yield packed
+                offset = packed[-1].end
+            if len(packed) == len(contents):
+                return
+            line = Line(offset, contents[len(packed)])
+            yield [self._kept(origin, LongLine.of(line), file)]
+            offset, contents = offset + len(line.content) + 1, contents[len(packed) + 1 :]
+
+    def _kept(self, origin: Origin, line: LongLine, file: BinaryIO) -> Packed:
         self._state.keep_refused(origin.file_id, line.offset, line.size, file)
         return pack_oversize(origin, line.offset, size=line.size, crc=line.crc, sha256=line.sha256)
 

@@ -3,7 +3,9 @@
 import dataclasses
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -178,13 +180,10 @@ class State:
         """
         moved_lines = moved_bytes = 0
         reached: dict[str, tuple[int, int, int]] = {}
-        held: set[str] = set()
-        for line, is_acknowledged in zip(batch, acknowledged, strict=True):
-            if not is_acknowledged:
-                held.add(line.file_id)
-            elif line.file_id not in held:
-                _, lines, crc_sum = reached.get(line.file_id, (0, 0, 0))
-                reached[line.file_id] = line.end, lines + 1, crc_sum + line.crc
+        for file_id, group in groupby(_up_to_the_first_gap(batch, acknowledged), attrgetter("file_id")):
+            _, count, crc_sum = reached.get(file_id, (0, 0, 0))
+            taken = list(group)
+            reached[file_id] = taken[-1].end, count + len(taken), crc_sum + sum([line.crc for line in taken])
         for file_id, (offset, lines, crc_sum) in reached.items():
             record = self._files[file_id]
             moved_lines += lines
@@ -216,6 +215,20 @@ class State:
             folder.mkdir()
             sync_folder(self._folder)
         replace(folder / f"{file_id}@{offset}", _range_of(file, offset, size), self._effect, "refused")
+
+
+def _up_to_the_first_gap(batch: Sequence[Packed], acknowledged: Sequence[bool]) -> Iterable[Packed]:
+    """Of each file, the lines before the first that is not acknowledged."""
+    if all(acknowledged):
+        return batch
+    held: set[str] = set()
+    lines = []
+    for line, is_acknowledged in zip(batch, acknowledged, strict=True):
+        if not is_acknowledged:
+            held.add(line.file_id)
+        elif line.file_id not in held:
+            lines.append(line)
+    return lines
 
 
 def _range_of(file: BinaryIO, offset: int, size: int) -> Iterator[bytes]:

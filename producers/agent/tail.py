@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 CHUNK_BYTES = 256 << 10  # a full request of ordinary orders in one read
+_TOGETHER = 128  # lines in a run: what a full batch leaves of one is read and packed again
 
 
 class Line(NamedTuple):
@@ -14,6 +15,13 @@ class Line(NamedTuple):
 
     offset: int  # of its first byte
     content: bytes  # without its LF
+
+
+class Run(NamedTuple):
+    """Neighbouring lines, without their LFs."""
+
+    offset: int  # of the first one
+    contents: list[bytes]  # at least one
 
 
 class LongLine(NamedTuple):
@@ -40,6 +48,17 @@ class Tail:
         self._measured: _Measure | None = None
 
     def lines(self, file: BinaryIO, offset: int) -> Iterator[Line | LongLine]:
+        """As `runs`, one by one."""
+        for run in self.runs(file, offset):
+            if isinstance(run, LongLine):
+                yield run
+                continue
+            offset = run.offset
+            for content in run.contents:
+                yield Line(offset, content)
+                offset += len(content) + 1
+
+    def runs(self, file: BinaryIO, offset: int) -> Iterator[Run | LongLine]:
         """The complete lines from `offset`, which is a line's first byte, in order. Ends where the last LF is."""
         while True:
             if self._measured is None or not self._measured.is_of(file, offset):
@@ -49,10 +68,8 @@ class Tail:
                 if end < 0 and len(chunk) <= self._longest:
                     return
                 if end >= 0:
-                    for content in chunk[:end].split(b"\n"):
-                        line = Line(offset, content)
-                        yield line if len(content) <= self._longest else LongLine.of(line)
-                        offset += len(content) + 1
+                    yield from self._split(chunk[:end], offset)
+                    offset += end + 1
                     continue
                 self._measured = _Measure(offset)
             long = self._measured.go_on(file)
@@ -61,6 +78,17 @@ class Tail:
             self._measured = None
             yield long
             offset += long.size + 1
+
+    def _split(self, chunk: bytes, offset: int) -> Iterator[Run | LongLine]:
+        contents = chunk.split(b"\n")
+        together = _TOGETHER if len(chunk) <= self._longest else 1
+        for start in range(0, len(contents), together):
+            run = contents[start : start + together]
+            if together > 1 or len(run[0]) <= self._longest:
+                yield Run(offset, run)
+            else:
+                yield LongLine.of(Line(offset, run[0]))
+            offset += sum(map(len, run)) + len(run)
 
     def _read(self, file: BinaryIO, offset: int) -> bytes:
         """The next chunk; as much as the longest line needs where the first chunk ends none."""

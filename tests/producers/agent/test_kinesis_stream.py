@@ -73,7 +73,7 @@ def test_what_passes_is_waited_for(trouble: Any) -> None:
         (error("ResourceNotFoundException"), "stream 'orders' does not exist"),
         (error("AccessDeniedException"), "AWS refuses: .*AccessDenied.* the role"),
         (NoCredentialsError(), "Unable to locate credentials"),
-        (error("ValidationException"), r"stream 'orders': .*ValidationException.* \[streams\] transactions"),
+        (error("ValidationException"), r"stream 'orders': .*ValidationException.* \[streams\]"),
     ],
 )
 def test_what_asks_for_other_settings_is_one_line(trouble: Exception, message: str) -> None:
