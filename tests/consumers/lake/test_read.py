@@ -72,7 +72,7 @@ def test_an_empty_lake_has_empty_tables(lake: OwnLake) -> None:
 def test_a_catalogue_that_is_away_is_an_outage_and_one_without_tables_says_who_makes_them(lake: OwnLake) -> None:
     with pytest.raises(Outage):
         list(LakeReader(lake.unreachable()).query("SELECT 1 FROM orders"))
-    with pytest.raises(ConfigError, match="python -m consumers keeper"):
+    with pytest.raises(ConfigError, match="python -m consumers migrate"):
         list(LakeReader(lake.unprepared()).query("SELECT 1 FROM orders"))
 
 
