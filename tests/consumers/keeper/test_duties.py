@@ -11,6 +11,10 @@ import pytest
 from consumers.delivery import LeaseLost
 from consumers.keeper.cadence import Cadence, parse_cadence
 from consumers.keeper.duties import Attendance
+from consumers.keeper.lease import KeeperLease
+from consumers.keeper.process import keep
+from consumers.sources.kinesis.leases import Lease
+from consumers.sources.kinesis.testing import InMemoryLeaseTable
 from runtime.errors import ConfigError
 from runtime.outage import Outage, Stop
 from runtime.testing import ManualClock
@@ -125,3 +129,16 @@ def test_a_lease_lost_in_the_middle_ends_the_turn_quietly(caplog: pytest.LogCapt
     bench = _Bench(_Duty(turns=[LeaseLost("another's")]))
     assert bench.pass_s(0.5) == ["prepare", "turn"]
     assert not caplog.records
+
+
+def test_a_lease_that_only_an_operator_mends_ends_the_keeper_and_its_duties() -> None:
+    class Denied(InMemoryLeaseTable):
+        def read_all(self) -> list[Lease]:
+            raise ConfigError("AWS refuses")
+
+    clock = ManualClock()
+    lease = KeeperLease(Denied(), owner="one", failover_s=10.0, clock=clock)
+    before = set(threading.enumerate())
+    with pytest.raises(ConfigError, match="AWS refuses"):
+        keep([(_Duty(), Cadence.always(15))], lease, threading.Event(), 60.0, clock)
+    assert set(threading.enumerate()) <= before
