@@ -14,6 +14,10 @@ from kinesis import Producer
 from kinesis.processors import KPLAggregator, Processor, StringSerializer
 
 
+# It reckons with one shard, and would sleep most of the time.
+_UNLIMITED = {"put_rate_limit_per_shard": 1_000_000, "put_bandwidth_limit_per_shard": 1_000_000}
+
+
 class _Lines(Processor, KPLAggregator, StringSerializer):  # type: ignore[misc]
     """Lines as they are: what it serialises to is bytes already."""
 
@@ -23,7 +27,9 @@ class _Lines(Processor, KPLAggregator, StringSerializer):  # type: ignore[misc]
 
 async def send(endpoint: str, stream: str, file: str) -> int:
     lines = 0
-    async with Producer(stream, endpoint_url=endpoint, region_name="eu-west-2", processor=_Lines()) as producer:
+    async with Producer(
+        stream, endpoint_url=endpoint, region_name="eu-west-2", processor=_Lines(), **_UNLIMITED
+    ) as producer:
         with open(file, "rb") as source:  # noqa: PTH123 the shop's way
             for line in source:
                 await producer.put(line[:-1])

@@ -42,6 +42,7 @@ def letter(n: int, reason: str) -> LetterRow:
     return LetterRow(
         letter_id=f"l-{n}",
         reason=reason,
+        read_on=dt.date(2026, 11, 27),
         reasons=[reason, "wrong_total"],
         event_type="order",
         arrived_at=NOW - dt.timedelta(minutes=n),
