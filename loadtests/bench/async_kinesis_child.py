@@ -13,7 +13,6 @@ import time
 from kinesis import Producer
 from kinesis.processors import KPLAggregator, Processor, StringSerializer
 
-
 # It reckons with one shard, and would sleep most of the time.
 _UNLIMITED = {"put_rate_limit_per_shard": 1_000_000, "put_bandwidth_limit_per_shard": 1_000_000}
 
