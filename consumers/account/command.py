@@ -1,6 +1,7 @@
 """`python -m consumers account`: what became of every line."""
 
 import datetime as dt
+import logging
 import random
 import sys
 from collections.abc import Callable
@@ -91,6 +92,7 @@ def take(settings: AccountSettings, window: Window, *, wait_s: float, clock: Clo
     """Take the account, with progress on stderr where somebody watches."""
     stop = stop_on_signals()
     console = Console(stderr=True)
+    logging.getLogger("consumers").setLevel(logging.ERROR)  # what matters is in the account
     parts = parts_of(settings, clock, random.Random(), stop)
     with Redrawn(console=console, auto_refresh=False, transient=True) as shown:
 

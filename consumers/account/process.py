@@ -1,6 +1,5 @@
 """The account as a process: the parts put together, and one account taken of them."""
 
-import logging
 import random
 
 from consumers.account.explain import Explainer, History, Window
@@ -27,7 +26,6 @@ from runtime.outage import Stop
 
 def parts_of(settings: AccountSettings, clock: Clock, rng: random.Random, stop: Stop) -> Parts:
     """Clients for everything that the account looks at; nothing is asked yet. Raises ConfigError."""
-    logging.getLogger("consumers").setLevel(logging.ERROR)  # what matters is in the account
     aws, application = settings.aws, settings.cold.application
     s3 = client("s3", aws)
     in_lake, restricted = S3Objects(s3, settings.lake.bucket), S3Objects(s3, settings.lake.restricted_bucket)

@@ -28,7 +28,9 @@ RECORD_LIMIT = 1 << 20  # bytes of data and partition key: Kinesis, a stream's d
 _KEYS = tuple(f"{number:04x}" for number in range(1 << 16))
 # Lines without either share a key with their neighbours: few keys cost little, and still spread over the shards.
 _PLACE_BYTES = 16 << 10
-_BLANK, _OPEN, _CLOSE = ord(" "), ord("{"), ord("}")
+_NUMBERS_AND_KEY = 100  # bytes, at most: what a stamp says of a line, and the partition key
+_CLOSE, _ASKEW = ord("}"), frozenset(b"{ \t\r")  # before the last brace, these want a closer look
+_UNSET = msgspec.UNSET
 _encode = msgspec.json.Encoder().encode
 
 
@@ -88,33 +90,46 @@ _decode_any = msgspec.json.Decoder(_AnyEvent).decode
 
 def pack(origin: Origin, offset: int, content: bytes) -> Packed | None:
     """The record of the line `content` at `offset`. None if no record can hold it. Raises nothing."""
-    return next(iter(pack_all(origin, offset, [content])), None)
+    size, crc, file_id = len(content), crc32(content), origin.file_id
+    stamp, event = origin.stamp(offset, size, crc), _object(content)
+    who = None if event is None else event.customer_id or event.session_id
+    key = partition_key(who) if who else _key_of_place(file_id, offset // _PLACE_BYTES)
+    data = _enveloped(stamp, content) if event is None else _spliced(stamp, content)
+    if len(data) + len(key) > RECORD_LIMIT:
+        return None
+    return Packed(file_id, offset, offset + size + 1, crc, key, data)
 
 
 def pack_all(origin: Origin, offset: int, contents: Iterable[bytes]) -> list[Packed]:
     """The records of neighbouring lines, the first of them at `offset`, up to the first that no record can hold.
 
-    Raises nothing. All of a line's way in one loop: each call more is a tenth of its cost.
+    The same as of each by itself. Plain objects go a short way: each call more would be a tenth of its cost.
+    Raises nothing.
     """
-    file_id, head, tail = origin.file_id, b',"_sp":' + origin.head, origin.tail
+    file_id, head, tail = origin.file_id, b',"_sp":' + origin.head, origin.tail + b"}"
+    longest = RECORD_LIMIT - len(head) - len(tail) - _NUMBERS_AND_KEY
     packed: list[Packed] = []
     for content in contents:
-        size, crc = len(content), crc32(content)
-        event = _object(content)
-        who = None if event is None else event.customer_id or event.session_id
+        size = len(content)
+        try:
+            event = _decode(content) if content.isascii() and size < longest else None
+        except (msgspec.MsgspecError, RecursionError):
+            event = None
+        if event is None or event.stamp is not _UNSET or content[-1] != _CLOSE or content[-2] in _ASKEW:
+            line = pack(origin, offset, content)
+            if line is None:
+                break
+            packed.append(line)
+            offset = line.end
+            continue
+        who = event.customer_id or event.session_id
         if who:
             hashed = crc32(who.encode())
             key = _KEYS[(hashed ^ hashed >> 16) & 0xFFFF]
         else:
             key = _key_of_place(file_id, offset // _PLACE_BYTES)
-        if event is not None and content[-1] == _CLOSE and content[-2] > _BLANK and content[-2] != _OPEN:
-            data = b'%b%b%d,"n":%d,"c":%d%b}' % (content[:-1], head, offset, size, crc, tail)
-        else:
-            stamp = origin.stamp(offset, size, crc)
-            data = _enveloped(stamp, content) if event is None else _spliced(stamp, content)
-        if len(data) + len(key) > RECORD_LIMIT:
-            break
-        end = offset + size + 1
+        crc, end = crc32(content), offset + size + 1
+        data = b'%b%b%d,"n":%d,"c":%d%b' % (content[:-1], head, offset, size, crc, tail)
         packed.append(Packed(file_id, offset, end, crc, key, data))
         offset = end
     return packed

@@ -104,6 +104,8 @@ class Sender:
         attempt = 0
         while left and not stop.is_set():
             outcome = self._offer(batch if len(left) == len(batch) else [batch[i] for i in left], stop)
+            if len(left) == len(batch) and all(outcome):
+                return outcome
             for i, is_in in zip(left, outcome, strict=True):
                 acknowledged[i] = is_in
             left = [i for i in left if not acknowledged[i]]
