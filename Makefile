@@ -19,7 +19,7 @@ demo: setup ## Shop, pipeline and live board on this machine (SECONDS=60 stops b
 	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
 test: setup lint ## All tests but the long ones, on the real parts
-	$(PY) -m pytest -m "not soak"
+	$(PY) -m pytest -m "not soak" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: setup ## The fast tests alone
 	$(PY) -m pytest -m unit

@@ -58,7 +58,7 @@ def verdict_of(account: Account) -> str:
         blind = [store.name for store in account.stores if store.trouble is not None]
         return f"THE ACCOUNT IS INCOMPLETE: {', '.join(blind) or 'something'} could not be looked at"
     if not account.emitted.lines:
-        return "nothing was emitted"
+        return "no agent was heard of: there is nothing to account for"
     if account.settled:
         return "the account balances to the line"
     still = f"{len(account.open)} files are open" if account.open else ""

@@ -120,7 +120,7 @@ def test_lines_that_are_everywhere_balance(world: World) -> None:
 def test_a_shop_that_never_sold_balances(world: World) -> None:
     account = world.account()
     assert (account.verdict, account.settled, account.files) == (Verdict.BALANCES, True, 0)
-    assert verdict_of(account) == "nothing was emitted"
+    assert verdict_of(account) == "no agent was heard of: there is nothing to account for"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -227,6 +227,7 @@ def test_one_that_is_still_being_written_waits(follower: Follower, caplog: pytes
         ("access.log.1.gz", gzip.compress(b"request\n")[:-4] + b"\0\0\0\0"),
         ("access.log.1.gz", gzip.compress(b"request\n") + b"rubbish"),
     ],
+    ids=["text", "short", "crc", "tail"],
 )
 def test_what_is_damaged_is_named_and_does_not_stop_the_others(follower: Follower, name: str, content: bytes) -> None:
     (follower.logs / name).write_bytes(content)
