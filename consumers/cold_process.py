@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
+from consumers.feeds import Feed, feeds_of, run_feeds
 from consumers.objects.s3 import S3Objects
-from consumers.reference import load_judge
+from consumers.reference import load_judges
 from consumers.report import reporting
 from consumers.settings import Cold, ColdSettings
-from consumers.sources.kinesis.source import kinesis_source
 from consumers.spans.budget import Budget
 from consumers.spans.span import Author
 from consumers.tally import Tally
@@ -28,36 +28,36 @@ _CONNECTIONS = 64  # shards that put at the same time without waiting for a conn
 
 
 def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
-    """Read the transactions stream into the lake until `stop` is set; all that was accepted is in it then.
+    """Read the streams into the lake until `stop` is set; all that was accepted is in it then.
 
     Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
     is not there.
     """
-    judge = load_judge(settings.identity, settings.reference, settings.shop)
+    judges = load_judges(settings.identity, settings.reference, settings.shop)
     lake, restricted = buckets_of(settings)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_buckets([lake.check, restricted.check], settings.cold, stop, clock, rng):
         return
-    source = kinesis_source(
-        aws=settings.aws,
-        stream=settings.streams.transactions,
-        application=settings.cold.application,
-        settings=settings.cold_fleet,
+    feeds = feeds_of(
+        settings,
+        judges,
+        orders=settings.cold.application,
+        access=settings.cold.access_application,
+        fleet=settings.cold_fleet,
         section="cold_fleet",
-    )
-    author = Author(
-        application=settings.cold.application,
-        worker=settings.cold_fleet.worker or socket.gethostname(),
-        reference=judge.reference,
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
 
-    def open_path(shard: Shard) -> ColdPath:
+    def open_path(feed: Feed, shard: Shard) -> ColdPath:
         return ColdPath(
             shard,
-            judge,
+            feed.judge,
             Buckets(lake=lake, restricted=restricted),
-            author=author,
+            author=Author(
+                application=feed.application,
+                worker=settings.cold_fleet.worker or socket.gethostname(),
+                reference=feed.judge.reference,
+            ),
             limits=limits_of(settings.cold),
             budget=budget,
             tally=tally,
@@ -65,8 +65,8 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
             rng=rng,
         )
 
-    with _little_to_collect(), reporting(tally, source, settings.cold.report_s, _sentence):
-        source.run(open_path, stop)
+    with _little_to_collect(), reporting(tally, feeds, settings.cold.report_s, _sentence):
+        run_feeds(feeds, open_path, stop)
 
 
 @contextmanager
@@ -117,6 +117,6 @@ def await_buckets(checks: list[Callable[[], None]], cold: Cold, stop: Stop, cloc
 
 def _sentence(counts: Counter[str], slowest_s: float) -> str:
     return (
-        f"orders {counts['orders']}, letters {counts['letters']}, heartbeats {counts['account']} in"
-        f" {counts['spans']} spans; arrival to manifest {slowest_s:.1f} s at most"
+        f"orders {counts['orders']}, hits {counts['hits']}, letters {counts['letters']},"
+        f" heartbeats {counts['account']} in {counts['spans']} spans; arrival to manifest {slowest_s:.1f} s at most"
     )

@@ -1,9 +1,9 @@
 """Which rows are one event, and which of them counts: the rule of lake and warehouse, as pieces of their SQL.
 
-An order's identity is (event_id, event_date), a letter's (letter_id, read_on). A *line* is where a row came from:
-(origin_file, origin_offset), or the time of arrival where there is no origin. Of the rows of one identity the earliest
-counts; every other line of it is a duplicate, and a conflict where an order's content differs; the same line again is
-nothing.
+An order's identity is (event_id, event_date), and so is a hit's; a letter's is (letter_id, read_on). A *line* is where
+a row came from: (origin_file, origin_offset), or the time of arrival where there is no origin. Of the rows of one
+identity the earliest counts; every other line of it is a duplicate, and a conflict where an order's content differs;
+the same line again is nothing.
 """
 
 from dataclasses import dataclass
@@ -41,4 +41,5 @@ class Judged:
 
 
 ORDERS = Judged(table=tables.ORDERS, identity="event_id", content="content_hash", ties="content_hash")
+HITS = Judged(table=tables.HITS, identity="event_id", content="''", ties="request_id")
 LETTERS = Judged(table=tables.LETTERS, identity="letter_id", content="''", ties="shard_id, sequence, sub_sequence")

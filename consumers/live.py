@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from consumers.delivery import Backpressure, Batch, Position, Record, Refused, Row, Shard, Sink
 from consumers.stages.documents import document_of, is_letter, letter_document
-from consumers.stages.judge import Judge, letter_of
+from consumers.stages.judge import Judge
 from consumers.tally import Tally
 from runtime.clock import Clock
 
@@ -57,7 +57,7 @@ class LivePath:
     def _write_letters(self, refused: Sequence[Refused], made_of: Sequence[tuple[Row, Record]]) -> None:
         record_of = {id(row): record for row, record in made_of}
         letters = [
-            letter_document(letter_of(each.reason, each.detail, self._shard, record_of[id(each.row)]))
+            letter_document(self._judge.letter_of(each.reason, each.detail, self._shard, record_of[id(each.row)]))
             for each in refused
         ]
         again = [each.row for each in refused if is_letter(each.row)] or self._sink.write(letters)

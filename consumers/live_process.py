@@ -7,15 +7,15 @@ from collections import Counter
 from opensearchpy import OpenSearch
 
 from consumers.delivery import Shard
+from consumers.feeds import Feed, feeds_of, run_feeds
 from consumers.live import LivePath
-from consumers.reference import load_judge
+from consumers.reference import load_judges
 from consumers.report import reporting
 from consumers.settings import LiveSettings
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
 from consumers.sinks.opensearch.sink import OpenSearchSink
 from consumers.sinks.opensearch.templates import ensure_templates
-from consumers.sources.kinesis.source import kinesis_source
 from consumers.tally import Tally
 from runtime.clock import Clock, SystemClock
 from runtime.outage import Stop, Trouble, wait_at_start
@@ -23,29 +23,31 @@ from runtime.settings import masked
 
 
 def run_live(settings: LiveSettings, stop: threading.Event) -> None:
-    """Read the transactions stream into the store until `stop` is set; all accepted work is checkpointed then.
+    """Read the streams into the store until `stop` is set; all accepted work is checkpointed then.
 
     Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
     store that does not answer at the start.
     """
-    judge = load_judge(settings.identity, settings.reference, settings.shop)
+    judges = load_judges(settings.identity, settings.reference, settings.shop)
     client = connect(settings.opensearch, connections=64)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_store(client, settings, stop, clock, rng):
         return
-    source = kinesis_source(
-        aws=settings.aws,
-        stream=settings.streams.transactions,
-        application=settings.live.application,
-        settings=settings.fleet,
+    feeds = feeds_of(
+        settings,
+        judges,
+        orders=settings.live.application,
+        access=settings.live.access_application,
+        fleet=settings.fleet,
+        section="fleet",
     )
 
-    def open_path(shard: Shard) -> LivePath:
+    def open_path(feed: Feed, shard: Shard) -> LivePath:
         sink = OpenSearchSink(client, rng, lambda count: tally.add("duplicates", count))
-        return LivePath(shard, judge, sink, tally, clock, window_days=settings.live.window_days)
+        return LivePath(shard, feed.judge, sink, tally, clock, window_days=settings.live.window_days)
 
-    with reporting(tally, source, settings.live.report_s, _sentence):
-        source.run(open_path, stop)
+    with reporting(tally, feeds, settings.live.report_s, _sentence):
+        run_feeds(feeds, open_path, stop)
 
 
 def await_store(client: OpenSearch, settings: LiveSettings, stop: Stop, clock: Clock, rng: random.Random) -> bool:

@@ -2,11 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from consumers.settings import Identity
-from consumers.stages.judge import Judge
+from consumers.stages.access.judge import AccessJudge
+from consumers.stages.orders import OrderJudge
 from consumers.stages.rows import ShopFacts
 from contract.catalogue import products_from_ndjson
 from contract.identity import IdentityKey
@@ -18,14 +20,22 @@ _log = logging.getLogger(__name__)
 _SHORTEST_SECRET = 32  # bytes, as the hash's own output
 
 
-def load_judge(identity: Identity, reference: Reference, shop: Shop) -> Judge:
-    """The judge that live and cold share. Raises ConfigError, see below."""
+class Judges(NamedTuple):
+    """The judges that live and cold share, by stream."""
+
+    orders: OrderJudge
+    access: AccessJudge
+
+
+def load_judges(identity: Identity, reference: Reference, shop: Shop) -> Judges:
+    """Raises ConfigError, see below."""
+    facts = ShopFacts(key=load_identity_key(identity.key_file), zone=shop.zone())
     skus = load_skus(reference.catalogue)
     if skus:
         _log.info("%d SKUs in the catalogue", len(skus))
     else:
         _log.warning("no catalogue: SKUs are not checked; set [reference] catalogue")
-    return Judge(skus, ShopFacts(key=load_identity_key(identity.key_file), zone=shop.zone()))
+    return Judges(OrderJudge(skus, facts), AccessJudge(facts))
 
 
 def load_identity_key(file: str) -> IdentityKey:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
-from runtime.settings import Aws, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
+from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,10 @@ class Live:
     """`[live]`: the way to OpenSearch."""
 
     application: str = setting(
-        "storepulse-live-transactions", "name of the lease table; another one reads from the start"
+        "storepulse-live-transactions",
+        "name of the lease table, or consumer group, of the transactions; another one reads from the start",
     )
+    access_application: str = setting("storepulse-live-access", "the same, of the access stream")
     window_days: Annotated[int, Meta(ge=0)] = setting(
         14,
         "orders dated further than this from the day they were read share one index, or an import makes hundreds",
@@ -51,7 +54,9 @@ class LiveSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    kafka: Kafka = Kafka()
     fleet: KinesisSourceSettings = KinesisSourceSettings()
+    kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     live: Live = Live()
 
 
@@ -72,8 +77,10 @@ class Cold:
 
     application: str = setting(
         "storepulse-cold-transactions",
-        "name of the lease table and of the chains of manifests; another one stores all that the stream holds again",
+        "name of the lease table, or consumer group, of the transactions, and of their chains of manifests; another one"
+        " stores all that the stream holds again",
     )
+    access_application: str = setting("storepulse-cold-access", "the same, of the access stream")
     span_s: Seconds = setting(
         20.0, "longest time that a span is open: a third of the minute in which a sale is to be history", unit="s"
     )
@@ -106,5 +113,7 @@ class ColdSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    kafka: Kafka = Kafka()
     cold_fleet: ColdFleet = ColdFleet()
+    kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     cold: Cold = Cold()

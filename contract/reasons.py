@@ -15,6 +15,7 @@ class Reason(StrEnum):
         return member
 
     NOT_JSON = "not_json", "The line is no JSON object. Append one JSON object a line to the spool."
+    NOT_ACCESS = "not_access", "The line is no access log line. Log in combined format, or one JSON object a line."
     NOT_UTF8 = "not_utf8", "The line is not UTF-8. Encode the spool as UTF-8."
     OVERSIZE = "oversize", "The line is longer than a stream record may be; it stays in the agent's `refused` file."
     RESERVED_FIELD = "reserved_field", "The line brings an `_sp` of its own. That name belongs to the agent."

@@ -58,6 +58,33 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
     extra: Annotated[str | None, Kept] = None  # unknown fields, as one JSON object
 
 
+class HitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One request that a web server logged. What the line does not say is None, as is what it says in vain ("-").
+
+    Nobody's whole address: IPv4 without its last 8 bits, IPv6 without its last 80. Query strings are left out.
+    """
+
+    event_id: str
+    event_time: dt.datetime  # when the server wrote the line
+    event_date: dt.date  # in the shop's time zone
+    arrived_at: dt.datetime  # at the stream
+    request_id: str | None = None
+    host: str | None = None  # virtual host
+    address: str | None = None  # of the first client named, which an X-Forwarded-For may forge; truncated
+    session: str | None = None  # keyed hash, the same as of an order in that session
+    identity_key_id: Annotated[str | None, Kept] = None
+    method: str | None = None
+    path: str | None = None
+    protocol: Annotated[str | None, Kept] = None
+    status: int | None = None
+    sent_bytes: Annotated[int | None, Summed] = None  # of the answer's body
+    duration_us: Annotated[int | None, Summed] = None
+    referrer: str | None = None
+    agent: str | None = None  # user agent, as it calls itself
+    origin: Origin | None = None
+    extra: Annotated[str | None, Kept] = None  # unknown fields, as one JSON object
+
+
 class LetterRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The summary of a dead letter: no content of the event beyond its ids."""
 
@@ -156,13 +183,14 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_arrived_at: dt.datetime
     commit_id: str  # the commit that took it
     committed_at: dt.datetime
+    hits: int | None = None  # None: taken before there were any
 
 
 class CommitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one commit made of the rows of its manifests.
 
-    The ledger's orders + letters + heartbeats of the same commit = these orders + letters + heartbeats + duplicates
-    + redelivered.
+    The ledger's orders + hits + letters + heartbeats of the same commit = these orders + hits + letters + heartbeats
+    + duplicates + redelivered.
     """
 
     commit_id: str
@@ -172,6 +200,7 @@ class CommitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lines: int
     letters: int
     heartbeats: int
-    duplicates: int  # second lines with a known identity, of orders and letters
+    duplicates: int  # second lines with a known identity, of orders, hits and letters
     conflicts: int  # those of the duplicates whose content differs
-    redelivered: int  # orders, letters and heartbeats whose very line was there already
+    redelivered: int  # orders, hits, letters and heartbeats whose very line was there already
+    hits: int | None = None  # rows added; None: committed before there were any

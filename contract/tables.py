@@ -12,6 +12,7 @@ from contract.rows import (
     ConflictRow,
     DuplicateRow,
     HeartbeatRow,
+    HitRow,
     LedgerRow,
     LetterRow,
     OrderLineRow,
@@ -111,6 +112,7 @@ def _unwrapped(column: inspect.Type) -> tuple[inspect.Type, bool]:
 
 ORDERS = Table(name="orders", columns=columns_of(OrderRow), day="event_date")
 LINES = Table(name="lines", columns=columns_of(OrderLineRow), day="event_date")
+HITS = Table(name="hits", columns=columns_of(HitRow), day="event_date")
 LETTERS = Table(name="letters", columns=columns_of(LetterRow), day="read_on")
 ACCOUNT = Table(name="account", columns=columns_of(HeartbeatRow), day="arrived_on")
 DUPLICATES = Table(name="duplicates", columns=columns_of(DuplicateRow))
@@ -118,5 +120,5 @@ CONFLICTS = Table(name="conflicts", columns=columns_of(ConflictRow))
 LEDGER = Table(name="ledger", columns=columns_of(LedgerRow))
 COMMITS = Table(name="commits", columns=columns_of(CommitRow))
 
-SPANNED = (ORDERS, LINES, LETTERS, ACCOUNT)  # what cold writes, and lake and warehouse both hold
+SPANNED = (ORDERS, LINES, HITS, LETTERS, ACCOUNT)  # what cold writes, and lake and warehouse both hold
 WAREHOUSE = (*SPANNED, DUPLICATES, CONFLICTS, LEDGER, COMMITS)

@@ -142,7 +142,7 @@ def _await_all(stack: Supervisor, probes: Probes) -> None:
 
 def _account(stack: Supervisor, *, within_s: float) -> Account:
     """Once all is accounted for, or the time is over."""
-    send_the_rest(stack, stop=stack.stop)
+    send_the_rest(stack, within_s=within_s, stop=stack.stop)
     command = pipeline.account(stack.home, "--json", "--wait", f"{within_s:g}")
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=False)
     if not done.stdout:

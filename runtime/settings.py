@@ -25,6 +25,7 @@ FILE_VARIABLE = "STOREPULSE_SETTINGS"
 _USER_INFO = re.compile(r"://[^/?#]*@")
 
 S = TypeVar("S")
+Transport = Literal["kinesis", "kafka"]
 # For what has to take some time, and a time that timers can count.
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
@@ -50,8 +51,8 @@ class Streams:
     """The streams between producers and consumers."""
 
     transactions: str = setting("storepulse-transactions", "stream of orders")
-    access: str = setting("storepulse-access", "stream of the web servers' access logs")
-    transport: Literal["kinesis", "kafka"] = setting("kinesis", "what carries them: `kinesis`, or topics of `kafka`")
+    access: str = setting("storepulse-access", "stream of the web servers' access logs; empty: there is none")
+    transport: Transport = setting("kinesis", "what carries them: `kinesis`, or topics of `kafka`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

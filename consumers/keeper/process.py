@@ -68,7 +68,9 @@ def commit_duty(store: HistoryStore, objects: Objects, keeper: Keeper, clock: Cl
     """The duty that fills `store`. Raises ConfigError for an empty list of applications."""
     applications = [name.strip() for name in keeper.applications.split(",") if name.strip()]
     if not applications:
-        raise ConfigError("[keeper] applications is empty: name the cold application, storepulse-cold-transactions")
+        raise ConfigError(
+            "[keeper] applications is empty: name cold's applications, such as storepulse-cold-transactions"
+        )
     return CommitDuty(
         store=store,
         chains=BucketChains(objects),

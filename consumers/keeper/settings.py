@@ -15,7 +15,7 @@ class Keeper:
     """`[keeper]`: what must happen once."""
 
     applications: str = setting(
-        "storepulse-cold-transactions",
+        "storepulse-cold-transactions,storepulse-cold-access",
         "cold applications whose manifests are taken, comma between; live loads first, back-fills after them",
     )
     lake_cadence: str = setting(

@@ -5,7 +5,7 @@ By the rule of `consumers.identities`.
 
 from consumers import identities
 from consumers.identities import Judged
-from contract.tables import LETTERS, LINES, ORDERS, Table
+from contract.tables import HITS, LETTERS, LINES, ORDERS, Table
 
 
 def _names(table: Table, prefix: str = "") -> str:
@@ -58,17 +58,20 @@ def _duplicates(judged: Judged) -> str:
 # In the order in which they can be created: a later one may read an earlier one.
 VIEWS = {
     "orders_once": _once(identities.ORDERS),
+    "hits_once": _once(identities.HITS),
     "letters_once": _once(identities.LETTERS),
     "lines_once": _lines_once(),
-    "duplicates": f"{_duplicates(identities.ORDERS)} UNION ALL {_duplicates(identities.LETTERS)}",
+    "duplicates": f"{_duplicates(identities.ORDERS)} UNION ALL {_duplicates(identities.HITS)}"
+    f" UNION ALL {_duplicates(identities.LETTERS)}",
 }
 
 # The tables that each reads.
 READS = {
     "orders_once": (ORDERS.name,),
+    "hits_once": (HITS.name,),
     "letters_once": (LETTERS.name,),
     "lines_once": (LINES.name, ORDERS.name),
-    "duplicates": (ORDERS.name, LETTERS.name),
+    "duplicates": (ORDERS.name, HITS.name, LETTERS.name),
 }
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from consumers.stages.judge import Verdict
 from contract import tables
-from contract.rows import HeartbeatRow, LetterRow, OrderRow
+from contract.rows import HeartbeatRow, HitRow, LetterRow, OrderRow
 from contract.tables import Kind, Table
 
 _TYPES = {
@@ -38,10 +38,13 @@ def schema_of(table: Table) -> pa.Schema:
 _SCHEMAS = {table.name: schema_of(table) for table in tables.SPANNED}  # made once: every batch asks for one
 
 
+_TABLE_OF: dict[type, Table] = {HitRow: tables.HITS, LetterRow: tables.LETTERS, HeartbeatRow: tables.ACCOUNT}
+
+
 def place_of(row: Verdict) -> Place:
     """Which rows it goes with."""
-    if isinstance(row, OrderRow):
-        return OrderRow, row.event_date
+    if isinstance(row, OrderRow | HitRow):
+        return type(row), row.event_date
     if isinstance(row, LetterRow):
         return LetterRow, row.read_on
     return HeartbeatRow, row.arrived_on
@@ -58,8 +61,7 @@ def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
             yield tables.ORDERS, day, orders
             yield tables.LINES, day, _lines(same, orders)
         else:
-            table = tables.LETTERS if kind is LetterRow else tables.ACCOUNT
-            yield table, day, _batch(table, kind, same)
+            yield _TABLE_OF[kind], day, _batch(_TABLE_OF[kind], kind, same)
 
 
 def _batch(table: Table, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:

@@ -14,7 +14,7 @@ from consumers.spans.raw import RawWriter
 from consumers.spans.stretches import Stretches
 from consumers.stages.judge import Judged, Verdict
 from contract.rows import LetterRow, OrderRow
-from contract.tables import LETTERS, ORDERS
+from contract.tables import HITS, LETTERS, ORDERS
 
 _ROWS_TOGETHER = 2_048  # to columns at once: fewer cost more each, more cost memory
 _BYTES_TOGETHER = 2 << 20  # of their records
@@ -134,7 +134,7 @@ class Span:
             place = table.name, day
             part = self._parts.get(place) or self._parts.setdefault(place, ParquetPart(table))
             part.add(batch)
-            if table is ORDERS or table is LETTERS:
+            if table in (ORDERS, HITS, LETTERS):
                 self._lines.add(batch)
             if table is LETTERS:
                 self._refused.add(batch)

@@ -8,18 +8,15 @@ import msgspec
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import force_setattr
 
-from consumers.stages.envelope import opened
+from consumers.stages.envelope import opened, refused
 from consumers.stages.events import Event, Fault, Unreadable
 from consumers.stages.heartbeats import heartbeat_of
+from consumers.stages.origin import is_plausible
 from consumers.stages.shape import fault_of, is_too_deep
 from contract.heartbeat import Heartbeat
 from contract.order import SCHEMA_VERSION, Line, Order
 from contract.reasons import Reason
 from contract.stamp import STREAM_KINDS, Stamp
-
-# Limits of the columns that a stamp ends in, and of the `_id` "file:offset" made of it (512 bytes in OpenSearch).
-_LONGEST_FILE_ID = 128  # bytes
-_LARGEST_OFFSET = 2**63 - 1
 
 
 class _Wire(Order, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,7 +52,7 @@ def decode(data: bytes) -> Event | Heartbeat | Unreadable:
         return _taken_apart(data)
     stamp = wire.sp
     if stamp is not None:
-        if not _is_plausible(stamp):
+        if not is_plausible(stamp):
             return _taken_apart(data)
         force_setattr(wire, "sp", None)  # this is its only reader; what is left is the shop's own content
     event = Event(order=wire, stamp=stamp)
@@ -78,11 +75,12 @@ def _taken_apart(data: bytes) -> Event | Heartbeat | Unreadable:
         stamp = _stamp.decode(fields["_sp"]) if "_sp" in fields else None
     except _UNREADABLE:
         return Unreadable(fault=Fault(Reason.RESERVED_FIELD, ["$._sp"]))
-    if stamp is not None and not _is_plausible(stamp):
+    if stamp is not None and not is_plausible(stamp):
         return Unreadable(fault=Fault(Reason.RESERVED_FIELD, ["$._sp"]))
     if stamp is not None and stamp.k == "heartbeat" and _value(fields, "type") == "heartbeat":
         return heartbeat_of(data, stamp)
-    return opened(data, stamp) or _order_with_unknown_fields(fields, stamp)
+    envelope = opened(data)
+    return _order_with_unknown_fields(fields, stamp) if envelope is None else refused(envelope)
 
 
 def _order_with_unknown_fields(fields: dict[str, msgspec.Raw], stamp: Stamp | None) -> Event | Unreadable:
@@ -150,16 +148,3 @@ def _value(fields: dict[str, msgspec.Raw], name: str) -> object:
         return _anything.decode(fields[name]) if name in fields else None
     except _UNREADABLE:
         return None
-
-
-def _is_plausible(stamp: Stamp) -> bool:
-    file = stamp.f
-    return (
-        # Four bytes a character at most.
-        (0 < len(file) <= _LONGEST_FILE_ID // 4 or 0 < len(file.encode()) <= _LONGEST_FILE_ID)
-        and "\0" not in file
-        and stamp.o >= 0
-        and stamp.n >= 0
-        and stamp.o + stamp.n < _LARGEST_OFFSET  # the offset after the line and its newline
-        and 0 <= stamp.c < 2**32
-    )

@@ -8,7 +8,7 @@ from msgspec.json import Encoder
 from consumers.delivery import Row
 from consumers.stages.judge import Judged
 from consumers.stages.rows import read_on
-from contract.rows import LetterRow, OrderRow, Origin
+from contract.rows import HeartbeatRow, LetterRow, OrderRow, Origin
 
 LATE_INDEX = "orders-late"
 
@@ -18,22 +18,21 @@ _encode = Encoder().encode
 def document_of(judged: Judged, window_days: int) -> Row | None:
     """The document of one verdict; None for a heartbeat, which the live store does not hold.
 
-    Orders dated further than `window_days` from the day they were read share one index.
+    Orders dated further than `window_days` from the day they were read share one index, and so do hits.
     """
     row = judged.row
-    if isinstance(row, OrderRow):
-        is_late = abs((row.event_date - read_on(judged.stamp, row.arrived_at)).days) > window_days
-        return _order(row, LATE_INDEX if is_late else _daily("orders", row.event_date))
-    return letter_document(row) if isinstance(row, LetterRow) else None
-
-
-def _order(row: OrderRow, index: str) -> Row:
+    if isinstance(row, LetterRow):
+        return letter_document(row)
+    if isinstance(row, HeartbeatRow):
+        return None
+    is_late = abs((row.event_date - read_on(judged.stamp, row.arrived_at)).days) > window_days
+    prefix = "orders" if isinstance(row, OrderRow) else "hits"
     return Row(
-        index=index,
+        index=f"{prefix}-late" if is_late else _daily(prefix, row.event_date),
         row_id=row.event_id,
         document=_encode(row),
         origin=_place(row.origin),
-        content_hash=row.content_hash,
+        content_hash=row.content_hash if isinstance(row, OrderRow) else "",
     )
 
 

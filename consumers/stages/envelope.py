@@ -2,6 +2,7 @@
 
 import binascii
 import zlib
+from typing import NamedTuple
 
 import msgspec
 from msgspec.json import Decoder
@@ -27,31 +28,39 @@ _envelope = Decoder(_Envelope)
 _object = Decoder(dict[str, msgspec.Raw])
 
 
-def opened(data: bytes, stamp: Stamp | None) -> Unreadable | None:
+class Opened(NamedTuple):
+    """What an envelope holds."""
+
+    stamp: Stamp
+    line: bytes  # the original; the text of its SHA-256 where it is too long to travel
+    fault: Fault  # why it does not travel as it is, for a stream of JSON objects
+
+
+def opened(data: bytes) -> Opened | None:
     """What an envelope holds; None for a record that is none, such as a shop's own object with a field `line`.
 
     The stamp tells them apart: an envelope's line has the length and the checksum of the stamp.
     """
-    if stamp is None:
-        return None
     try:
         envelope = _envelope.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    stamp = envelope.sp
     if envelope.oversize is not None and envelope.oversize.bytes == stamp.n:
-        return _refused(Fault(Reason.OVERSIZE), stamp, envelope.oversize.sha256.encode())
+        return Opened(stamp, envelope.oversize.sha256.encode(), Fault(Reason.OVERSIZE))
     line = _line_of(envelope)
     if line is None or len(line) != stamp.n or zlib.crc32(line) != stamp.c:
         return None
     if envelope.line_b64 is not None:
-        return _refused(Fault(Reason.NOT_UTF8), stamp, line)
+        return Opened(stamp, line, Fault(Reason.NOT_UTF8))
     if _brings_a_stamp(line):
-        return _refused(Fault(Reason.RESERVED_FIELD, ["$._sp"]), stamp, line)
-    return _refused(Fault(Reason.NOT_JSON), stamp, line)
+        return Opened(stamp, line, Fault(Reason.RESERVED_FIELD, ["$._sp"]))
+    return Opened(stamp, line, Fault(Reason.NOT_JSON))
 
 
-def _refused(fault: Fault, stamp: Stamp, line: bytes) -> Unreadable:
-    return Unreadable(fault=fault, stamp=stamp, event_type=stamp.k, line=line)
+def refused(letter: Opened) -> Unreadable:
+    """An envelope on a stream of JSON objects."""
+    return Unreadable(fault=letter.fault, stamp=letter.stamp, event_type=letter.stamp.k, line=letter.line)
 
 
 def _line_of(envelope: _Envelope) -> bytes | None:

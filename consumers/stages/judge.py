@@ -1,22 +1,15 @@
-"""The stages in a row: a batch of records to as many verdicts, in the same order."""
+"""What live and cold know of the stages: a judge makes a verdict of each record, in the same order."""
 
-import hashlib
+from typing import Protocol
 
 import msgspec
 
 from consumers.delivery import Batch, Record, Shard
-from consumers.stages.decode import decode
-from consumers.stages.events import Event, Fault, Unreadable
-from consumers.stages.heartbeats import heartbeat_row
-from consumers.stages.identity import event_id_of
-from consumers.stages.rows import Arrival, ShopFacts, letter_row, order_row
-from consumers.stages.validate import Skus, faults_of
-from contract.heartbeat import Heartbeat
 from contract.reasons import Reason
-from contract.rows import HeartbeatRow, LetterRow, OrderRow
+from contract.rows import HeartbeatRow, HitRow, LetterRow, OrderRow
 from contract.stamp import Stamp
 
-Verdict = OrderRow | LetterRow | HeartbeatRow
+Verdict = OrderRow | HitRow | LetterRow | HeartbeatRow
 
 
 class Judged(msgspec.Struct, frozen=True, gc=False):
@@ -26,56 +19,18 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     stamp: Stamp | None  # of its line; None for a foreign producer's record
 
 
-class Judge:
-    """Judges by a catalogue and a shop. The same record gets the same row each time; nothing is raised for bad data."""
-
-    def __init__(self, skus: Skus, shop: ShopFacts) -> None:
-        self._skus = skus
-        self._shop = shop
+class Judge(Protocol):
+    """Judges the records of one stream. The same record gets the same row each time; nothing is raised for bad data."""
 
     @property
     def reference(self) -> dict[str, str]:
         """Versions of what it judges by, for whoever keeps its verdicts."""
-        catalogue = hashlib.sha256("\n".join(sorted(self._skus)).encode()).hexdigest()[:16] if self._skus else "none"
-        return {"catalogue": catalogue, "identity_key": self._shop.key.key_id}
+        ...
 
     def judge(self, batch: Batch) -> list[Judged]:
-        """Verdict i is on record i: an order, a letter or a heartbeat."""
-        return [self._judged(batch.shard, record) for record in batch.records]
+        """Verdict i is on record i."""
+        ...
 
-    def _judged(self, shard: Shard, record: Record) -> Judged:
-        event = decode(record.data)
-        if isinstance(event, Event):
-            if faults := faults_of(event.order, self._skus):
-                return Judged(_letter(faults, event, shard, record), event.stamp)
-            own, stamp = event.order.event_id, event.stamp
-            event_id = event_id_of(own, stamp, None, record.data, shard.shard_id, record.position)
-            return Judged(order_row(event, event_id, record.arrived_at, self._shop), stamp)
-        if isinstance(event, Heartbeat):
-            return Judged(heartbeat_row(event, record.arrived_at), event.sp)
-        return Judged(_letter([event.fault], event, shard, record), event.stamp)
-
-
-def letter_of(reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
-    """The letter of an order or a letter that a store refused. `record` is the one that it was made of."""
-    event = decode(record.data)
-    assert not isinstance(event, Heartbeat)
-    return _letter([Fault(reason, [detail])], event, shard, record)
-
-
-def _letter(faults: list[Fault], event: Event | Unreadable, shard: Shard, record: Record) -> LetterRow:
-    named = event.order if isinstance(event, Event) else event
-    return letter_row(
-        faults,
-        _id_of(event, shard, record),
-        Arrival(shard.shard_id, record.position, record.arrived_at),
-        event_type="order" if isinstance(event, Event) else event.event_type,
-        order_id=named.order_id,
-        stamp=event.stamp,
-    )
-
-
-def _id_of(event: Event | Unreadable, shard: Shard, record: Record) -> str:
-    own = event.order.event_id if isinstance(event, Event) else event.event_id
-    line = event.line if isinstance(event, Unreadable) else None
-    return event_id_of(own, event.stamp, line, record.data, shard.shard_id, record.position)
+    def letter_of(self, reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
+        """The letter of a row or a letter that a store refused. `record` is the one that it was made of."""
+        ...

@@ -13,9 +13,10 @@ from msgspec.json import Decoder, Encoder
 from consumers.delivery import Position
 from consumers.stages.events import Event, Fault
 from consumers.stages.identity import content_hash_of
+from consumers.stages.origin import origin_of
 from contract.identity import IdentityKey
 from contract.order import Order
-from contract.rows import LetterRow, LineRow, OrderRow, Origin
+from contract.rows import LetterRow, LineRow, OrderRow
 from contract.stamp import Stamp
 from contract.tables import LONGEST_TEXT
 
@@ -75,8 +76,8 @@ def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts
         revenue=-total if is_return else total,
         units=-units if is_return else units,
         line_count=len(lines),
-        origin=_origin_of(stamp),
-        extra=_stored(event.extra, {session: hashed_session, customer: hashed_customer}) if event.extra else None,
+        origin=origin_of(stamp),
+        extra=stored_extra(event.extra, {session: hashed_session, customer: hashed_customer}) if event.extra else None,
     )
 
 
@@ -90,8 +91,10 @@ def _line_rows(order: Order) -> tuple[int, list[LineRow]]:
     return units, lines
 
 
-def _stored(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
-    """Unknown fields as the column holds them. What no column holds stays in the raw records alone."""
+def stored_extra(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
+    """Unknown fields, one JSON object, as the column holds them: with the hash in place of each known id.
+
+    What no column holds stays in the raw records alone."""
     redacted = _redacted(extra, hashes)
     if len(redacted) > LONGEST_TEXT:
         redacted = _encode({"_omitted_bytes": len(redacted)})
@@ -134,7 +137,7 @@ def letter_row(
         shard_id=arrival.shard_id,
         sequence=str(arrival.position.sequence),
         sub_sequence=arrival.position.sub_sequence,
-        origin=_origin_of(stamp),
+        origin=origin_of(stamp),
     )
 
 
@@ -142,10 +145,6 @@ def _detail_of(fault: Fault) -> str:
     more = len(fault.at) - _PATHS_SHOWN
     shown = ", ".join(fault.at[:_PATHS_SHOWN])
     return f"{fault.reason.value}: {shown}" + (f" and {more} more" if more > 0 else "")
-
-
-def _origin_of(stamp: Stamp | None) -> Origin | None:
-    return None if stamp is None else Origin(file=stamp.f, offset=stamp.o, bytes=stamp.n, crc=stamp.c)
 
 
 def read_on(stamp: Stamp | None, arrived_at: datetime) -> date:

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from consumers.delivery import Batch, Position, Record, Row, Shard
+from consumers.stages.access.judge import AccessJudge
 from consumers.stages.documents import document_of
-from consumers.stages.judge import Judge, Verdict
+from consumers.stages.judge import Verdict
+from consumers.stages.orders import OrderJudge
 from consumers.stages.rows import ShopFacts
 from consumers.stages.validate import Skus
 from contract.identity import IdentityKey
@@ -92,9 +94,14 @@ def heartbeat(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**good, **changes}.items() if value is not ...}
 
 
-def judge(*, skus: Skus = SKUS, zone: str = "Europe/London") -> Judge:
+def judge(*, skus: Skus = SKUS, zone: str = "Europe/London") -> OrderJudge:
     """A judge of a small shop."""
-    return Judge(skus, ShopFacts(key=KEY, zone=ZoneInfo(zone)))
+    return OrderJudge(skus, ShopFacts(key=KEY, zone=ZoneInfo(zone)))
+
+
+def access_judge(*, zone: str = "Europe/London") -> AccessJudge:
+    """A judge of that shop's access lines."""
+    return AccessJudge(ShopFacts(key=KEY, zone=ZoneInfo(zone)))
 
 
 def verdict(data: bytes, *, skus: Skus = SKUS) -> Verdict:

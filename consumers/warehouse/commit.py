@@ -17,9 +17,13 @@ from consumers.warehouse.ddl import create_stage
 from consumers.warehouse.ledger import read_ends, record, require_next
 from consumers.warehouse.schema import Schema
 from contract.rows import CommitRow
-from contract.tables import ACCOUNT, COMMITS, LETTERS, LINES, ORDERS
+from contract.tables import ACCOUNT, COMMITS, HITS, LETTERS, LINES, ORDERS
 
-_JUDGED = (identities.ORDERS, identities.LETTERS)  # tables of judged events, in the order in which they are taken
+_JUDGED = (
+    identities.ORDERS,
+    identities.HITS,
+    identities.LETTERS,
+)  # tables of judged events, in the order in which they are taken
 
 # LOCK comes first: under SNAPSHOT isolation a transaction sees what was committed before its first statement that
 # reads or writes, so the ledger that is read after the lock has what the lock's last holder did. Whoever comes late,
@@ -68,6 +72,7 @@ class Commit:
             lines=lines,
             letters=letters.added,
             heartbeats=heartbeats.added,
+            hits=judged[HITS.name].added,
             duplicates=sum(each.duplicates for each in judged.values()),
             conflicts=orders.conflicts,
             redelivered=heartbeats.redelivered + sum(each.redelivered for each in judged.values()),

@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from contract.tables import ACCOUNT, COMMITS, CONFLICTS, DUPLICATES, LEDGER, LETTERS, LINES, ORDERS, Column, Kind, Table
+from contract.tables import (
+    ACCOUNT,
+    COMMITS,
+    CONFLICTS,
+    DUPLICATES,
+    HITS,
+    LEDGER,
+    LETTERS,
+    LINES,
+    ORDERS,
+    Column,
+    Kind,
+    Table,
+)
 
 _TYPES = {Kind.INTEGER: "BIGINT", Kind.BOOLEAN: "BOOLEAN", Kind.DATE: "DATE", Kind.TIME: "TIMESTAMP"}
 
@@ -19,6 +32,7 @@ class Design:
 DESIGNS: Mapping[str, Design] = {
     ORDERS.name: Design(key=("event_id", "event_date"), sorted_by="event_time"),
     LINES.name: Design(key=("event_id", "event_date", "line_number"), sorted_by="event_time"),
+    HITS.name: Design(key=("event_id", "event_date"), sorted_by="event_time"),
     LETTERS.name: Design(key=("letter_id", "read_on"), sorted_by="arrived_at"),
     ACCOUNT.name: Design(key=("file_id", "end_offset", "final", "read_at"), sorted_by="arrived_at"),
     DUPLICATES.name: Design(sorted_by="arrived_at"),

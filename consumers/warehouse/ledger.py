@@ -9,7 +9,7 @@ from consumers.keeper.store import Outrun, Place
 from consumers.manifests import START, Manifest, manifest_key, padded
 from consumers.warehouse.connection import Session
 from contract.rows import LedgerRow
-from contract.tables import ACCOUNT, LEDGER, LETTERS, LINES, ORDERS
+from contract.tables import ACCOUNT, HITS, LEDGER, LETTERS, LINES, ORDERS
 
 _ENDS = "SELECT application, shard_id, MAX(last) AS last FROM ledger GROUP BY application, shard_id"
 # Rows a statement: the protocol allows 32,767 parameters, and statements of one shape are translated once.
@@ -64,6 +64,7 @@ def _row(manifest: Manifest, commit_id: str, committed_at: datetime) -> LedgerRo
         lines=manifest.rows(LINES.name),
         letters=manifest.rows(LETTERS.name),
         heartbeats=manifest.rows(ACCOUNT.name),
+        hits=manifest.rows(HITS.name),
         first_arrived_at=manifest.first_arrived_at,
         last_arrived_at=manifest.last_arrived_at,
         commit_id=commit_id,

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from consumers.manifests import VERSION
 from consumers.warehouse.ddl import add_column, create_table
-from contract.tables import WAREHOUSE, Column, Table
+from contract.tables import COMMITS, HITS, LEDGER, WAREHOUSE, Column, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,4 +70,10 @@ class Schema:
         return Migration(name=f"{table.name}.{added.column}", statements=(add_column(table.name, table[added.column]),))
 
 
-SCHEMA = Schema(tables=WAREHOUSE)
+HITS_ADDED = (
+    Added(table=HITS.name, since=1),
+    Added(table=LEDGER.name, column="hits", since=1),
+    Added(table=COMMITS.name, column="hits", since=1),
+)
+
+SCHEMA = Schema(tables=WAREHOUSE, added=HITS_ADDED)

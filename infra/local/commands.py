@@ -14,15 +14,18 @@ from infra.local import daemon, ports
 from infra.local.home import Home
 from infra.local.leftovers import end_leftovers
 from infra.local.settings import LocalSettings
-from infra.local.stack import PARTS, REDSHIFT, bring_up
+from infra.local.stack import PARTS, REDSHIFT, TRANSPORTS, bring_up, parts_over
 from infra.local.status import Report, report
 from infra.local.supervisor import Supervisor
 from runtime.command import stop_on_signals, with_settings
 from runtime.errors import ConfigError
-from runtime.settings import DEFAULT_FILE, FILE_VARIABLE, Warehouse
+from runtime.settings import DEFAULT_FILE, FILE_VARIABLE, Transport, Warehouse
 
 home_option = click.option(
     "--home", type=click.Path(path_type=Path), help="Folder of all local data. Default: [local] home in the settings."
+)
+stream_option = click.option(
+    "--stream", type=click.Choice(TRANSPORTS), help="What carries the streams. Default: [streams] transport."
 )
 # `up` writes the file that STOREPULSE_SETTINGS may name already.
 with_local_settings = with_settings(LocalSettings, default_may_be_absent=True)
@@ -35,21 +38,32 @@ def local() -> None:
 
 @local.command()
 @home_option
+@stream_option
 @click.option(
-    "--port", "port_options", multiple=True, metavar="PART=PORT", help=f"One of {', '.join(PARTS)}. 0: any free one."
+    "--port",
+    "port_options",
+    multiple=True,
+    metavar="PART=PORT",
+    help=f"One of {', '.join(PARTS)} (or kafka). 0: any free one.",
 )
 @click.option("--detach", is_flag=True, help="Run in the background; return when all is ready.")
 @click.option("--ready-fd", type=int, hidden=True)
 @with_local_settings
 def up(
-    settings: LocalSettings, home: Path | None, port_options: tuple[str, ...], detach: bool, ready_fd: int | None
+    settings: LocalSettings,
+    home: Path | None,
+    stream: Transport | None,
+    port_options: tuple[str, ...],
+    detach: bool,
+    ready_fd: int | None,
 ) -> None:
     """Start the parts and keep them running until Ctrl-C; `down` ends it too."""
-    place = Home.of(settings.local, home)
-    wanted = ports.parse(port_options, PARTS)
+    place, settings = Home.of(settings.local, home), settings.over(stream)
+    wanted = ports.parse(port_options, parts_over(settings.streams.transport))
     if detach:
         file: Path | None = click.get_current_context().params["settings_file"]
-        arguments = [word for option in port_options for word in ("--port", option)]
+        arguments = ["--stream", settings.streams.transport]
+        arguments += [word for option in port_options for word in ("--port", option)]
         daemon.start(place, settings, [*arguments, *(["--settings", str(file.absolute())] if file else [])])
         _show(place, report(place))
         return

@@ -14,6 +14,7 @@ import psutil
 from rich.console import Console
 
 from infra.local.home import PROJECT, Home
+from infra.local.kafka import broker
 from infra.local.leftovers import end_leftovers
 from infra.local.opensearch import node
 from infra.local.settings import LocalSettings
@@ -39,6 +40,8 @@ def start(home: Home, settings: LocalSettings, arguments: Sequence[str]) -> None
     home.check_space(settings.local.min_free_mib)
     console, stop = Console(), stop_on_signals()
     node.install(home, console, stop)  # here, where a progress bar can be seen
+    if settings.streams.transport == broker.NAME:
+        broker.install(home, console, stop)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "infra.local", "up", "--home", str(home.root), "--ready-fd", str(writing)]
     with home.log_of(NAME).open("wb") as log:

@@ -1,5 +1,6 @@
 """The demo: the whole pipeline on this machine, and shoppers in the shop."""
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def sell(stack: Supervisor, settings: LocalSettings, *, shoppers: int, seconds: 
         _watch(stack, endpoints, seconds)
 
 
-def drain(stack: Supervisor, *, stop: threading.Event) -> bool:
+def drain(stack: Supervisor, *, within_s: float, stop: threading.Event) -> bool:
     """Close the shop and send what it still had to say: after that nothing is emitted. Sooner when `stop` is set.
 
     Returns whether the stream has taken it all.
@@ -59,17 +60,21 @@ def drain(stack: Supervisor, *, stop: threading.Event) -> bool:
     stack.say("draining; Ctrl-C ends it at once")
     for name in (pipeline.SHOPPERS, pipeline.STOREFRONT):
         stack.stop_part(name)
-    return send_the_rest(stack, stop=stop)
+    return send_the_rest(stack, within_s=within_s, stop=stop)
 
 
-def send_the_rest(stack: Supervisor, *, stop: threading.Event) -> bool:
-    """Stop the agent, send what it has left, and say of every file that it is done with it. Sooner if `stop` is set.
+def send_the_rest(stack: Supervisor, *, within_s: float, stop: threading.Event) -> bool:
+    """Wait until all that was written is sent, and every file's last heartbeat with it. Sooner if `stop` is set.
 
-    Returns whether the stream has taken it all.
+    Returns whether the streams have taken it all.
     """
-    stack.stop_part(pipeline.AGENT)
-    with stack.home.log_of(pipeline.AGENT).open("ab") as log:
-        return run_errand(pipeline.last_lines(stack.home), home=stack.home, stop=stop, errors=log) == 0
+    draining = pipeline.last_lines(stack.home, within_s=within_s)
+    with stack.home.log_of(pipeline.AGENT).open("ab") as log, tempfile.TemporaryFile() as said:
+        code = run_errand(draining, home=stack.home, stop=stop, output=said, errors=log)
+        said.seek(0)
+        for line in said.read().decode(errors="replace").splitlines():
+            stack.say(line)
+    return code == 0
 
 
 def settle(stack: Supervisor, *, within_s: float, stop: threading.Event) -> int:

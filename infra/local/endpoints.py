@@ -1,5 +1,6 @@
 """Where the parts are, for every other command."""
 
+import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import msgspec
 from infra.local.home import Home
 from infra.local.ports import HOST
 from infra.local.settings import LocalSettings
-from runtime.settings import Aws, Lake, OpenSearch, Shop, Streams, Warehouse
+from runtime.settings import Aws, Kafka, Lake, OpenSearch, Shop, Streams, Warehouse
 from runtime.whole_file import write_whole
 
 Table = Mapping[str, str | int | float | bool]
@@ -18,7 +19,8 @@ Table = Mapping[str, str | int | float | bool]
 REGION = "eu-west-2"
 ACCOUNT = "123456789012"  # ministack takes a 12-digit access key id for the account
 SECRET = "local"
-NOWHERE = "http://127.0.0.1:9"  # never AWS's own, which an empty address would mean
+NO_SERVER = "127.0.0.1:9"
+NOWHERE = f"http://{NO_SERVER}"  # never AWS's own, which an empty address would mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Endpoints:
     aws: Aws
     opensearch: OpenSearch
     streams: Streams
+    kafka: Kafka
     shop: Shop
     lake: Lake
     warehouse: Warehouse
@@ -54,7 +57,12 @@ class Endpoints:
                 "access_key_id": self.aws.access_key_id,
                 "secret_access_key": self.aws.secret_access_key,
             },
-            "streams": {"transactions": self.streams.transactions},
+            "streams": {
+                "transactions": self.streams.transactions,
+                "access": self.streams.access,
+                "transport": self.streams.transport,
+            },
+            "kafka": {"servers": self.kafka.servers},
             "opensearch": {"url": self.opensearch.url},
             "lake": {
                 "bucket": self.lake.bucket,
@@ -71,11 +79,15 @@ class Endpoints:
             },
             "identity": {"key_file": str(home.identity_key)},
             "reference": {"catalogue": str(home.catalogue)},
-            "agent": {"spool": str(home.spool), "state": str(home.agent_state)},
+            "agent": {
+                "spool": str(home.spool),
+                "access_logs": _and_its_rotations(home.access_log),
+                "state": str(home.agent_state),
+            },
             "shop": {"time_zone": self.shop.time_zone, "currency": self.shop.currency},
             "storefront": {
                 "spool": str(home.spool),
-                "access_log": str(home.root / "access.log"),
+                "access_log": str(home.access_log),
                 "catalogue": str(home.catalogue),
             },
         }
@@ -97,12 +109,18 @@ def endpoints_of(home: Home, urls: Mapping[str, str], settings: LocalSettings, *
         ),
         opensearch=OpenSearch(url=urls.get("opensearch", NOWHERE)),
         streams=settings.streams,
+        kafka=Kafka(servers=urls.get("kafka", NO_SERVER)),
         shop=settings.shop,
         lake=settings.lake,
         warehouse=Warehouse(
             host=HOST, port=urlsplit(urls.get("redshift", NOWHERE)).port or 0, password=password, tls=False
         ),
     )
+
+
+def _and_its_rotations(log: Path) -> str:
+    """As a glob of a list with commas: one in the path is any character then."""
+    return f"{glob.escape(str(log))}*".replace(",", "?")
 
 
 def write_settings(home: Home, tables: Mapping[str, Table]) -> None:

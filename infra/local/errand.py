@@ -21,17 +21,19 @@ def run_errand(
     home: Home,
     stop: threading.Event,
     hopeless: Callable[[], bool] = lambda: False,
+    output: IO[bytes] | None = None,
     errors: IO[bytes] | None = None,
 ) -> int:
     """Run `command`; its exit code, below 0 for a signal. It gets SIGTERM once `stop` is set or it is `hopeless`.
 
-    Its output goes where ours goes, its error output to `errors`. It ends with us, however we end.
+    Its output goes to `output`, its error output to `errors`; None: where ours goes. It ends with us, however we end.
     """
     process = subprocess.Popen(
         command,
         cwd=PROJECT,
         env={**os.environ, MARKER: str(home.root)},
         stdin=subprocess.DEVNULL,
+        stdout=output,
         stderr=errors,
         preexec_fn=partial(bind_to, os.getpid()),
     )

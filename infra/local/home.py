@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 
 # What `reset` deletes, named one by one: the home may be the operator's own and hold other things.
-_FOLDERS = ("data", "logs", "spool", "agent")
+_FOLDERS = ("data", "logs", "spool", "access", "agent")
 _FILES = (
     "settings.toml",
     "state.json",
@@ -72,6 +72,11 @@ class Home:
         return self.root / "spool"
 
     @property
+    def access_log(self) -> Path:
+        """Where the shop logs requests: in a folder of its own, which the agent follows."""
+        return self.root / "access" / "storefront.log"
+
+    @property
     def agent_state(self) -> Path:
         """Where the agent keeps its checkpoints."""
         return self.root / "agent"
@@ -84,6 +89,10 @@ class Home:
     def log_of(self, name: str) -> Path:
         """Log file of the part `name`."""
         return self.logs / f"{name}.log"
+
+    def has_data_of(self, name: str) -> bool:
+        """Whether the part `name` ever ran here."""
+        return (self.root / "data" / name).exists()
 
     def data_of(self, name: str) -> Path:
         """Data folder of the part `name`; made when absent."""

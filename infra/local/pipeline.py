@@ -51,9 +51,9 @@ def shoppers(home: Home, shop_url: str, count: int) -> Part:
     return Part(name=SHOPPERS, command=(*command, "-H", shop_url, "-u", str(count), "-r", "20"), url=shop_url)
 
 
-def last_lines(home: Home) -> Sequence[str]:
-    """The command that sends what the agent has left, and says of every file that it is done with it."""
-    return _command(home, "producers", "agent", "--once")
+def last_lines(home: Home, *, within_s: float) -> Sequence[str]:
+    """The command that has the agent send all there is, and say of every file that it is done with it."""
+    return _command(home, "producers", "drain", "--timeout", f"{within_s:g}")
 
 
 def account(home: Home, *options: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""What the pipeline expects to find: its stream, buckets and tables, a catalogue, and secrets of its own."""
+"""What the pipeline expects to find: its streams, buckets and tables, a catalogue, and secrets of its own."""
 
 import secrets
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from consumers.warehouse.migrations import migrate
 from contract.identity import IdentityKey
 from infra.local.endpoints import Endpoints
 from infra.local.home import Home
+from infra.local.kafka.topics import make_topics
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
 from runtime.clock import SystemClock
@@ -25,9 +26,19 @@ def prepare_files(home: Home) -> None:
     make_catalogue(home)
 
 
-def prepare_stream(endpoints: Endpoints) -> None:
-    """The stream that the agent sends to, unless it is there."""
-    make_stream(client("kinesis", endpoints.aws), endpoints.streams.transactions)
+def prepare_streams(endpoints: Endpoints) -> None:
+    """The streams that the agent sends to, unless they are there; topics where Kafka is the transport.
+
+    Raises ConfigError for a broker that takes none.
+    """
+    streams = endpoints.streams
+    names = dict.fromkeys((streams.transactions, streams.access))  # each once: they may share a stream
+    if streams.transport == "kafka":
+        make_topics(endpoints.kafka.servers, names)
+        return
+    kinesis = client("kinesis", endpoints.aws)
+    for name in names:
+        make_stream(kinesis, name)
 
 
 def prepare_buckets(endpoints: Endpoints) -> None:

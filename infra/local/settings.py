@@ -1,8 +1,8 @@
 """Settings of the local stack."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runtime.settings import Lake, Shop, Streams, setting
+from runtime.settings import Lake, Shop, Streams, Transport, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +29,7 @@ class LocalSettings:
     streams: Streams = Streams()
     shop: Shop = Shop()
     lake: Lake = Lake()
+
+    def over(self, transport: Transport | None) -> "LocalSettings":
+        """With the streams over `transport`; None: as set."""
+        return replace(self, streams=replace(self.streams, transport=transport)) if transport else self

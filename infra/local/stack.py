@@ -6,17 +6,31 @@ from collections.abc import Collection, Mapping, Sequence
 from infra.local import ministack
 from infra.local.endpoints import ACCOUNT, NOWHERE, REGION, SECRET, Endpoints, endpoints_of, write_settings
 from infra.local.home import Home
+from infra.local.kafka import broker
 from infra.local.opensearch import node
 from infra.local.parts import HttpReady, Part, TcpReady
 from infra.local.ports import HOST
-from infra.local.prepare import prepare_buckets, prepare_files, prepare_stream, prepare_warehouse
+from infra.local.prepare import prepare_buckets, prepare_files, prepare_streams, prepare_warehouse
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
-from runtime.settings import Warehouse
+from runtime.errors import ConfigError
+from runtime.settings import Transport, Warehouse
 
 KINESIS = "kinesis"
+KAFKA = broker.NAME
 REDSHIFT = "redshift"
-PARTS = (KINESIS, ministack.NAME, node.NAME, REDSHIFT)
+TRANSPORTS: tuple[Transport, ...] = ("kinesis", "kafka")  # the part that carries the streams has the name of its kind
+
+
+_QUICK_JAVA = "-XX:TieredStopAtLevel=1"  # the first compiler only: half the CPU to start
+
+
+def parts_over(transport: Transport) -> tuple[str, ...]:
+    """Names of all parts of a stack whose streams go over `transport`."""
+    return (transport, ministack.NAME, node.NAME, REDSHIFT)
+
+
+PARTS = parts_over("kinesis")
 
 
 def bring_up(
@@ -24,18 +38,20 @@ def bring_up(
     settings: LocalSettings,
     *,
     wanted_ports: Mapping[str, int] | None = None,
-    only: Collection[str] = PARTS,
+    only: Collection[str] | None = None,
     beside: Sequence[Part] = (),
 ) -> Endpoints:
     """Download, write the settings file, start, make stream, buckets and tables: in this order, to the first trouble.
 
-    `wanted_ports` by part, 0 or absent for a free one; `only` names the parts to start. `beside` are parts that start
-    with them, and so need no more than the settings file for it. Raises ConfigError for what the operator has to
-    change, click.Abort when the stack's `stop` is set; there is no settings file then.
+    `wanted_ports` by part, 0 or absent for a free one; `only` names the parts to start, None: all. `beside` are parts
+    that start with them, and so need no more than the settings file for it. Raises ConfigError for what the operator
+    has to change, click.Abort when the stack's `stop` is set; there is no settings file then.
     """
     home = stack.home
+    only = parts_over(settings.streams.transport) if only is None else only
+    refuse_mixing(home, only)
     home.check_space(settings.local.min_free_mib)
-    names = [*only, *([node.TRANSPORT] if node.NAME in only else [])]
+    names = [*only, *([node.TRANSPORT] if node.NAME in only else []), *([broker.CONTROLLER] if KAFKA in only else [])]
     chosen = stack.ports_for(names, wanted_ports)
     prepare_files(home)
     parts = _parts(stack, settings, only, chosen)
@@ -45,8 +61,8 @@ def bring_up(
     try:
         with stack.console.status(f"starting {', '.join(part.name for part in parts)}"):
             stack.start([*parts, *beside])
-        if KINESIS in only:
-            prepare_stream(endpoints)
+        if settings.streams.transport in only:
+            prepare_streams(endpoints)
         if ministack.NAME in only:
             prepare_buckets(endpoints)
         if REDSHIFT in only:
@@ -57,10 +73,28 @@ def bring_up(
     return endpoints
 
 
+def refuse_mixing(home: Home, parts: Collection[str]) -> None:
+    """Raises ConfigError where the lines that this home holds went another way than they would with these parts.
+
+    The agent would not send them again, and what is in the streams that are left alone would never be read: the
+    account could not tell that from a loss.
+    """
+    for before, now in (TRANSPORTS, TRANSPORTS[::-1]):
+        if now in parts and home.has_data_of(before):
+            raise ConfigError(
+                f"{home.root}: its streams are {before}'s; go on with `--stream {before}`, clear it with"
+                " `python -m infra.local reset`, or choose another folder with --home"
+            )
+
+
 def _parts(stack: Supervisor, settings: LocalSettings, only: Collection[str], chosen: Mapping[str, int]) -> list[Part]:
     home, parts = stack.home, []
     if KINESIS in only:
         parts.append(_kinesis(home, port=chosen[KINESIS]))
+    if KAFKA in only:
+        installed = broker.install(home, stack.console, stack.stop)
+        ports = {"port": chosen[KAFKA], "controller_port": chosen[broker.CONTROLLER]}
+        parts.append(broker.broker(home, installed, java_options=_QUICK_JAVA, **ports))
     if ministack.NAME in only:
         parts.append(ministack.ministack(home, port=chosen[ministack.NAME], region=REGION))
     if node.NAME in only:

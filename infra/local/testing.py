@@ -27,16 +27,16 @@ from infra.local.home import PROJECT, Home
 from infra.local.leftovers import MARKER
 from infra.local.settings import Local, LocalSettings
 from infra.local.sold import Sold, sold_in_lake, sold_in_opensearch, sold_in_warehouse
-from infra.local.stack import PARTS, bring_up
+from infra.local.stack import bring_up
 from infra.local.state import PartState, read_state
 from infra.local.supervisor import Supervisor
-from runtime.settings import Aws, Warehouse, load
+from runtime.settings import Aws, Streams, Transport, Warehouse, load
 from runtime.settings import OpenSearch as OpenSearchSettings
 
 DOWNLOADS = PROJECT / ".storepulse" / "downloads"  # shared by all test homes and the developer's own stack
 
 
-def fast(home: Path) -> LocalSettings:
+def fast(home: Path, transport: Transport = "kinesis") -> LocalSettings:
     """Settings for tests. Java's first compiler only: half the CPU to start, twice the cost of a document."""
     return LocalSettings(
         local=Local(
@@ -44,13 +44,14 @@ def fast(home: Path) -> LocalSettings:
             downloads=str(DOWNLOADS),
             opensearch_heap_mib=256,
             opensearch_java_options="-XX:TieredStopAtLevel=1",
-        )
+        ),
+        streams=Streams(transport=transport),
     )
 
 
 @contextmanager
-def local_stack(home: Path, *, parts: Collection[str] = PARTS) -> Iterator[Endpoints]:
-    """The named parts, ready; stopped on leaving. Each test names streams, tables and indices of its own."""
+def local_stack(home: Path, *, parts: Collection[str] | None = None) -> Iterator[Endpoints]:
+    """The named parts, or all, ready; stopped on leaving. Each test names streams, tables and indices of its own."""
     settings = fast(home)
     with Supervisor(Home.of(settings.local), Console(stderr=True)) as stack:
         yield bring_up(stack, settings, only=parts)
@@ -75,10 +76,10 @@ class Pipeline:
     def store(self) -> OpenSearch:
         return OpenSearch([self.endpoints.opensearch.url], timeout=self.endpoints.opensearch.timeout_s)
 
-    def drain(self) -> None:
-        """Send what the agent has left, and say of every file that it is done with it. The agent is gone then."""
-        self.stack.stop_part(pipeline.AGENT)
-        done = subprocess.run(pipeline.last_lines(self.home), cwd=PROJECT, capture_output=True, text=True, check=False)
+    def drain(self, *, within_s: float = 600.0) -> None:
+        """Wait until all that was written is sent, and every file's last heartbeat with it."""
+        draining = pipeline.last_lines(self.home, within_s=within_s)
+        done = subprocess.run(draining, cwd=PROJECT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def account(self, *options: str) -> tuple[int, Account]:
@@ -134,9 +135,11 @@ class Pipeline:
 
 
 @contextmanager
-def local_pipeline(home: Path, *, before_live: Callable[[Path], None] = lambda _: None) -> Iterator[Pipeline]:
+def local_pipeline(
+    home: Path, *, transport: Transport = "kinesis", before_live: Callable[[Path], None] = lambda _: None
+) -> Iterator[Pipeline]:
     """All of it, ready; stopped on leaving. `before_live` gets the home's folder: it may put a catalogue there."""
-    settings = fast(home)
+    settings = fast(home, transport)
     with Supervisor(Home.of(settings.local), Console(stderr=True)) as stack:
         endpoints = bring_up(stack, settings)
         before_live(home)
@@ -162,6 +165,7 @@ class Commands:
         self.home = Home.of(local)
         self.environ = {
             **os.environ,
+            "STOREPULSE_SETTINGS": str(self.home.settings_file),  # not that of the developer's own stack
             "STOREPULSE_LOCAL_HOME": str(root),
             "STOREPULSE_LOCAL_DOWNLOADS": str(DOWNLOADS),
             "STOREPULSE_LOCAL_OPENSEARCH_HEAP_MIB": str(local.opensearch_heap_mib),

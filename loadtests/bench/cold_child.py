@@ -52,7 +52,7 @@ def cold(job: Job) -> Measured:
     """Read the stream to its end, as `python -m consumers cold` does, and stop."""
     settings = ColdSettings(
         aws=job.aws,
-        streams=Streams(transactions=job.stream),
+        streams=Streams(transactions=job.stream, access=""),
         lake=job.lake,
         identity=Identity(key_file=job.key_file),
         reference=Reference(catalogue=job.catalogue),

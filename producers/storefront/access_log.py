@@ -1,8 +1,12 @@
-"""The access log: one JSON object a line for every request that was answered."""
+"""The access log: one JSON object a line for every request that was answered.
+
+A line is what nginx with `nginx/access_json.conf` writes: the same fields, and an empty text for what a request lacks.
+"""
 
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,13 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producers.storefront.checkout import rfc3339
 from runtime.clock import Clock
 
 LONGEST_WAIT_S = 1.0  # a line is in the file at most this much later
 FLUSH_AT = 64 * 1024  # bytes
 LARGEST_BUFFER = 4 * 1024 * 1024  # bytes kept while the file cannot be written; then lines are dropped and counted
+
+_PORT = re.compile(r":\d*$")
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +89,7 @@ class LogRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, began_at = self._clock.monotonic(), self._clock.now()
+        began = self._clock.monotonic()
         status, sent = 500, 0
 
         async def count(message: Message) -> None:
@@ -102,23 +107,34 @@ class LogRequests:
                 {
                     "type": "access",
                     "request_id": self._new_id(),
-                    "time": rfc3339(began_at),
+                    "time": round(self._clock.now().timestamp(), 3),  # UTC seconds, when the answer had been sent
                     **_request(scope),
                     "status": status,
                     "bytes": sent,  # of the body
-                    "duration_s": round(self._clock.monotonic() - began, 6),
+                    "duration_s": round(self._clock.monotonic() - began, 3),
+                    **_client(scope),
                 }
             )
 
 
 def _request(scope: Scope) -> dict[str, Any]:
     headers = Headers(scope=scope)
+    host = headers.get("host", "").lower()
     path, query = scope.get("raw_path", scope["path"].encode()), scope["query_string"]
     return {
-        "address": scope["client"][0] if scope.get("client") else None,
+        "address": scope["client"][0] if scope.get("client") else "",
+        "forwarded_for": ", ".join(headers.getlist("x-forwarded-for")),
+        "host": _PORT.sub("", host),
         "method": scope["method"],
         "path": (path + b"?" + query if query else path).decode("latin-1"),  # as it was requested
-        "referer": headers.get("referer"),
-        "agent": headers.get("user-agent"),
-        "session": scope.get("session_id"),
+        "protocol": f"HTTP/{scope['http_version']}",
+    }
+
+
+def _client(scope: Scope) -> dict[str, Any]:
+    headers = Headers(scope=scope)
+    return {
+        "referer": headers.get("referer", ""),
+        "agent": headers.get("user-agent", ""),
+        "session": scope.get("session_id") or "",
     }

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from contract.rows import DuplicateRow, LetterRow, OrderRow
+from contract.rows import DuplicateRow, HitRow, LetterRow, OrderRow
 
 _PLAIN_TYPES: dict[type[inspect.Type], str] = {
     inspect.StrType: "keyword",
@@ -29,6 +29,7 @@ def templates(*, refresh_ms: int, replicas: str) -> dict[str, dict[str, Any]]:
     }
     kinds = (
         ("orders", "orders-*", OrderRow),
+        ("hits", "hits-*", HitRow),
         ("letters", "letters-*", LetterRow),
         ("duplicates", "duplicates", DuplicateRow),
     )

@@ -60,7 +60,7 @@ def settings_of(aws: Aws, name: str, lake: Lake, folder: Path) -> ColdSettings:
     key.write_text(json.dumps({"key_id": "k1", "secret": base64.b64encode(b"s" * 32).decode()}))
     return ColdSettings(
         aws=aws,
-        streams=Streams(transactions=name),
+        streams=Streams(transactions=name, access=""),
         lake=lake,
         identity=Identity(key_file=str(key)),
         cold_fleet=ColdFleet(poll_s=0.25, scan_s=0.2, failover_s=2.0),

@@ -9,6 +9,7 @@ from consumers.live import LivePath
 from consumers.sinks.testing import FakeSink
 from consumers.sources.testing import ScriptedPath
 from consumers.stages.judge import Judge, Judged
+from consumers.stages.orders import OrderJudge
 from consumers.stages.testing import ARRIVED_AT, SHARD, SKUS, batch, encoded, heartbeat, judge, order
 from consumers.tally import Tally
 from consumers.testing import PathConformance
@@ -27,7 +28,7 @@ def orders(*event_ids: str) -> Batch:
     return batch([encoded(order(event_id=event_id), offset=n) for n, event_id in enumerate(event_ids)])
 
 
-class _LoggingJudge(Judge):
+class _LoggingJudge(OrderJudge):
     def __init__(self, log: list[str]) -> None:
         super().__init__(SKUS, judge()._shop)
         self._log = log

@@ -35,7 +35,7 @@ def settings_of(stack: Endpoints, name: str, folder: Path) -> LiveSettings:
     key.write_text(json.dumps({"key_id": "k1", "secret": base64.b64encode(b"s" * 32).decode()}))
     return LiveSettings(
         aws=stack.aws,
-        streams=Streams(transactions=name),
+        streams=Streams(transactions=name, access=""),
         opensearch=stack.opensearch,
         identity=Identity(key_file=str(key)),
         live=Live(application=name),

@@ -1,6 +1,9 @@
 import asyncio
 import json
 import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -33,14 +36,29 @@ def test_every_request_leaves_one_line_when_the_shop_has_stopped(browser, access
     ]
     first = found[0]
     assert first["type"] == "access"
-    assert first["time"] == "2026-11-27T08:00:00.000Z"
+    assert first["time"] == datetime(2026, 11, 27, 8, tzinfo=UTC).timestamp()
     assert (first["referer"], first["agent"]) == ("http://elsewhere/", 'a "b"\\')
     assert first["session"] == found[1]["session"] == browser.cookies["sid"]
-    assert found[3]["session"] is None
+    assert found[3]["session"] == ""
     assert first["bytes"] > 1000 and found[1]["bytes"] == 0
     assert first["duration_s"] == 0
     assert first["address"] == "testclient"
     assert len({each["request_id"] for each in found}) == 5
+
+
+def test_a_line_has_the_fields_that_nginx_writes(browser, access_log):
+    browser.get(
+        "/", headers=[("host", "Shop.example:8080"), ("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "::1")]
+    )
+    browser.__exit__(None)
+
+    (line,) = access_log.read_bytes().splitlines()
+    found = json.loads(line)
+    shipped = (Path(module.__file__).parent / "nginx" / "access_json.conf").read_text()
+
+    assert list(found) == re.findall(r'"(\w+)":', shipped)
+    assert (found["host"], found["protocol"], found["referer"]) == ("shop.example", "HTTP/1.1", "")
+    assert found["forwarded_for"] == "203.0.113.7, ::1"
 
 
 def test_a_line_waits_in_memory_until_the_flush_and_follows_a_rotation(tmp_path):

@@ -1,0 +1,109 @@
+"""What live and cold read: each stream through a source of its own, with the judge of its records."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from consumers.delivery import Path, Shard, Source
+from consumers.reference import Judges
+from consumers.sources.kafka.settings import KafkaSourceSettings
+from consumers.sources.kinesis.settings import KinesisSourceSettings
+from consumers.sources.kinesis.source import ShardStatus, kinesis_source
+from consumers.stages.judge import Judge
+from runtime.settings import Aws, Kafka, Streams
+
+_LOOK_S = 0.2  # between two looks whether all sources still run
+
+
+class ReportingSource(Source, Protocol):
+    """A source that says where it is."""
+
+    def status(self) -> Sequence[ShardStatus]:
+        """Every shard, this worker's with their positions. Safe from any thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """One stream as one application reads it."""
+
+    stream: str
+    application: str
+    judge: Judge
+    source: ReportingSource
+
+
+class Transported(Protocol):
+    """The settings that lead to the streams."""
+
+    @property
+    def aws(self) -> Aws: ...
+    @property
+    def streams(self) -> Streams: ...
+    @property
+    def kafka(self) -> Kafka: ...
+    @property
+    def kafka_group(self) -> KafkaSourceSettings: ...
+
+
+def source_of(
+    settings: Transported, stream: str, application: str, fleet: KinesisSourceSettings, *, section: str
+) -> ReportingSource:
+    """The source of a stream, or of a topic, on the transport that is set; nothing is connected yet.
+
+    `application` names the lease table, or the consumer group. `fleet` and `section`: how Kinesis is read, and where an
+    operator finds that. Raises ConfigError.
+    """
+    if settings.streams.transport == "kafka":
+        from consumers.sources.kafka.source import kafka_source  # half a second, for those who use it
+
+        return kafka_source(
+            servers=settings.kafka.servers, topic=stream, group=application, settings=settings.kafka_group
+        )
+    return kinesis_source(aws=settings.aws, stream=stream, application=application, settings=fleet, section=section)
+
+
+def feeds_of(
+    settings: Transported, judges: Judges, *, orders: str, access: str, fleet: KinesisSourceSettings, section: str
+) -> list[Feed]:
+    """The streams that are set. `orders` and `access` are the applications' names. Raises ConfigError."""
+    wanted: list[tuple[str, str, Judge]] = [
+        (settings.streams.transactions, orders, judges.orders),
+        (settings.streams.access, access, judges.access),
+    ]
+    return [
+        Feed(
+            stream=stream,
+            application=application,
+            judge=judge,
+            source=source_of(settings, stream, application, fleet, section=section),
+        )
+        for stream, application, judge in wanted
+        if stream
+    ]
+
+
+def run_feeds(feeds: Sequence[Feed], open_path: Callable[[Feed, Shard], Path], stop: threading.Event) -> None:
+    """Read all feeds beside each other until `stop` is set; all that was accepted is durable then.
+
+    The first that fails ends the others in good order. Raises what it raised.
+    """
+    halt, failures = threading.Event(), list[BaseException]()
+
+    def read(feed: Feed) -> None:
+        try:
+            feed.source.run(lambda shard: open_path(feed, shard), halt)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=read, args=(feed,), name=feed.stream) for feed in feeds]
+    for thread in threads:
+        thread.start()
+    while not stop.is_set() and not failures and all(thread.is_alive() for thread in threads):
+        stop.wait(_LOOK_S)
+    halt.set()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
