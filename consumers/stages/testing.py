@@ -3,7 +3,7 @@
 import datetime as dt
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -46,11 +46,11 @@ def order(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**good, **changes}.items() if value is not ...}
 
 
-def stamp_of(line: bytes, *, file: str = "i-1-abc", offset: int = 0) -> Stamp:
+def stamp_of(
+    line: bytes, *, kind: Literal["order", "access"] = "order", file: str = "i-1-abc", offset: int = 0
+) -> Stamp:
     """The agent's stamp of `line`."""
-    return Stamp(
-        k="order", f=file, o=offset, n=len(line), c=zlib.crc32(line), h="shop/orders", t="2026-11-27T08:00:00.2Z"
-    )
+    return Stamp(k=kind, f=file, o=offset, n=len(line), c=zlib.crc32(line), h="shop/orders", t="2026-11-27T08:00:00.2Z")
 
 
 def stamped(line: bytes, *, file: str = "i-1-abc", offset: int = 0) -> bytes:
@@ -58,6 +58,15 @@ def stamped(line: bytes, *, file: str = "i-1-abc", offset: int = 0) -> bytes:
     brace = line.rindex(b"}")
     stamp = msgspec.json.encode(stamp_of(line, file=file, offset=offset))
     return b'%b,"_sp":%b%b' % (line[:brace], stamp, line[brace:])
+
+
+def enveloped(line: bytes, *, kind: Literal["order", "access"] = "order", offset: int = 0) -> bytes:
+    """The record that carries any `line`, as the agent wraps what is no JSON object."""
+    stamp = {"_sp": stamp_of(line, kind=kind, offset=offset)}
+    try:
+        return msgspec.json.encode({**stamp, "line": line.decode()})
+    except UnicodeDecodeError:
+        return msgspec.json.encode({**stamp, "line_b64": line})
 
 
 def encoded(event: Any, *, file: str = "i-1-abc", offset: int = 0) -> bytes:

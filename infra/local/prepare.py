@@ -27,12 +27,12 @@ def prepare_files(home: Home) -> None:
 
 
 def prepare_streams(endpoints: Endpoints) -> None:
-    """The streams that the agent sends to, unless they are there; topics where Kafka is the transport.
+    """The streams that have names, unless they are there; topics where Kafka is the transport.
 
     Raises ConfigError for a broker that takes none.
     """
     streams = endpoints.streams
-    names = dict.fromkeys((streams.transactions, streams.access))  # each once: they may share a stream
+    names = [name for name in (streams.transactions, streams.access) if name]
     if streams.transport == "kafka":
         make_topics(endpoints.kafka.servers, names)
         return

@@ -19,7 +19,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """The line as it travels. A number may be quoted: a server that has no status yet writes 000, which is no JSON."""
+    """The line as it travels. Numbers may be quoted: nginx writes the status of a broken request as 000 or 009."""
 
     type: str = "access"
     time: AwareTime  # or seconds since 1970
@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     method: str | None = None
     path: str | None = None  # with its query
     protocol: str | None = None
-    status: Annotated[int, Meta(ge=0, le=999)] | None = None
+    status: Annotated[int, Meta(ge=0, le=999)] | Annotated[str, Meta(pattern="^[0-9]{3}$")] | None = None
     bytes: _Count | None = None  # of the answer's body
     duration_s: Annotated[float, Meta(ge=0, le=1e9)] | None = None
     referer: str | None = None
@@ -87,7 +87,7 @@ def hit_of(line: Line, extra: bytes) -> Hit | Fault:
         method=said(line.method),
         target=said(line.path),
         protocol=said(line.protocol),
-        status=line.status or None,
+        status=int(line.status or 0) or None,
         sent_bytes=line.bytes,
         duration_us=None if line.duration_s is None else round(line.duration_s * 1e6),
         referrer=said(line.referer),
