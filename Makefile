@@ -2,6 +2,7 @@
 PYTHON ?= python3
 SECONDS ?=
 SHOPPERS ?=
+STREAM ?=
 export UV_PYTHON_DOWNLOADS = never
 
 UV := .venv-uv/bin/uv
@@ -15,8 +16,9 @@ GROUPS := producers consumers dashboards local loadtests dev ministack peers
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: setup ## Shop, pipeline and live board on this machine (SECONDS=60 stops by itself and prints the account)
-	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
+demo: setup ## Shop, pipeline and live board on this machine (SECONDS=60 stops by itself; STREAM=kafka in place of Kinesis)
+	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS)) \
+	  $(if $(STREAM),--stream $(STREAM))
 
 test: setup lint ## All tests but the long ones, on the real parts
 	$(PY) -m pytest -m "not soak" --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -28,7 +30,7 @@ soak: setup ## The long ones: a year of a real shop, with kill -9 of every proce
 	$(PY) -m pytest -m soak --capture=no
 
 up: setup ## Start the local parts in the background
-	$(PY) -m infra.local up --detach
+	$(PY) -m infra.local up --detach $(if $(STREAM),--stream $(STREAM))
 
 down: setup ## Stop them
 	$(PY) -m infra.local down

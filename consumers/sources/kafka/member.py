@@ -2,10 +2,11 @@
 
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, RebalanceInProgressError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from consumers.delivery import LeaseLost
@@ -111,8 +112,9 @@ class Member:
         return True
 
     def leave(self) -> None:
-        """At once, so that the others need not wait for the session to end. Raises nothing of Kafka's."""
-        self._consumer.close(autocommit=False, timeout_ms=_LEAVE_MS)
+        """At once: the others need not wait for the session to end. Raises nothing."""
+        with suppress(KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=_LEAVE_MS)
 
     def _of(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)

@@ -1,7 +1,9 @@
 """Settings of the Kafka source."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from runtime.settings import Seconds, setting
 
@@ -11,12 +13,17 @@ class KafkaSourceSettings:
     """`[kafka_group]`: how this process shares partitions with others, and how it reads them."""
 
     session_s: Seconds = setting(
-        10.0, "a member that is not heard of for so long is dead: others take its partitions", unit="s"
+        10.0,
+        "a member that is not heard of for so long is dead: others take its partitions; brokers take 6 s and more"
+        " (group.min.session.timeout.ms)",
+        unit="s",
     )
     checkpoint_s: Seconds = setting(
         2.0, "between two commits; a crash repeats at most what was read in between", unit="s"
     )
-    fetch_mib: int = setting(4, "most that one fetch brings of a partition: bounds memory", unit="MiB")
+    fetch_mib: Annotated[int, Meta(gt=0, le=1024)] = setting(
+        4, "most that one fetch brings of a partition: bounds memory", unit="MiB"
+    )
     start_patience_s: Seconds = setting(
         60.0,
         "how long a start waits for the brokers; then the process ends, and a service manager starts it again",

@@ -1,61 +1,63 @@
 """A Kafka consumer group as a source: a thread a partition, and one that fetches and commits.
 
-The commit is the durable position of the partition's path, never what was read. A partition is a shard; its positions
-are offsets + 1, so that 0 is before the first record, and a position is also what Kafka calls the committed offset.
+The commit is the durable position of the partition's path, never what was read; and where the path knows better than
+the commit where to read on, it is the path that counts.
 """
 
 import logging
+import random
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, RebalanceInProgressError, RetriableError
-from kafka.structs import OffsetAndMetadata
-
-from consumers.delivery import Batch, Path, Position, Record, Shard, Trimmed
+from consumers.delivery import Batch, LeaseLost, Path, Position, Shard
 from consumers.sources.kafka.lane import Lane
+from consumers.sources.kafka.member import Member
+from consumers.sources.kafka.partitions import record_of, shard_id_of
 from consumers.sources.kafka.settings import KafkaSourceSettings
-from runtime.clock import Clock
+from consumers.sources.kinesis.source import ShardStatus
+from runtime.clock import Clock, SystemClock
 from runtime.errors import ConfigError
 from runtime.outage import Outage, Trouble, wait_at_start
 
 log = logging.getLogger(__name__)
 
-_POLL_MS = 100
+_POLL_S = 0.1
+_BUSY_POLL_S = 0.02  # while no lane has room, and Kafka could bring nothing
 
 
 class KafkaSource:
     """Reads a topic together with all members of its group.
 
     A partition whose path fails is left alone for a cool-down and starts again from its commit; the others are read
-    on. A member that dies is replaced after `session_s`; one that stops in good order, at once.
+    on. A member that dies is replaced after `session_s`; one that stops in good order, at once. ConfigError ends the
+    run. A topic that was deleted and made again begins anew, so it has to be read as another application: offsets
+    alone do not tell the two apart.
     """
 
     def __init__(
         self,
-        connect: Callable[[], Any],
+        join: Callable[[], Member],
         *,
         topic: str,
         settings: KafkaSourceSettings,
         clock: Clock,
-        rng: Any,
+        rng: random.Random,
     ) -> None:
-        """`connect` makes a KafkaConsumer of the group, see `kafka_source`."""
-        self._connect = connect
+        self._join = join
         self._topic = topic
         self._settings = settings
         self._clock = clock
         self._rng = rng
-        self._lanes: dict[TopicPartition, Lane] = {}
-        self._expected: dict[TopicPartition, int] = {}  # the offset that comes next
-        self._resting: dict[TopicPartition, float] = {}  # until this monotonic time (s)
-        self._committed: dict[TopicPartition, int] = {}
+        self._name: str | None = None  # of this member
+        self._lanes: dict[int, Lane] = {}  # by partition
+        self._parting: dict[int, Lane] = {}  # lanes that still wind down: one path a partition at a time
+        self._resting: dict[int, float] = {}  # until this monotonic time (s)
+        self._committed: dict[int, int] = {}
         self._commit_at_s = 0.0
         self._reading = Trouble(f"Kafka topic {topic}", clock)
         self._wake = threading.Event()
-        self.failures = 0  # partitions given up because of their path
+        self.failures = 0  # partitions given up
 
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         """Read until `stop` is set, then settle, commit and leave the group. May be called once.
@@ -63,37 +65,37 @@ class KafkaSource:
         Raises ConfigError where the topic cannot be used, or the brokers are still away `start_patience_s` after the
         start.
         """
-        consumer = self._joined(stop)
-        if consumer is None:
+        member = self._joined(stop)
+        if member is None:
             return
         try:
             while not stop.is_set():
-                self._step(consumer, open_path)
+                self._step(member, open_path)
             for lane in self._lanes.values():
                 lane.ask_to_settle()
         finally:
-            for lane in self._lanes.values():
+            for lane in [*self._lanes.values(), *self._parting.values()]:
                 lane.abandon()
                 lane.join()
-            self._leave(consumer)
+            self._leave(member)
 
-    def _joined(self, stop: threading.Event) -> Any:
-        found: list[Any] = []
+    def status(self) -> list[ShardStatus]:
+        """The partitions that this member reads. Safe from any thread."""
+        return [
+            ShardStatus(
+                shard_id=lane.shard.shard_id,
+                owner=self._name,
+                taken=lane.taken,
+                durable=lane.durable or _position(self._committed.get(partition, 0)),
+                millis_behind=lane.millis_behind,
+            )
+            for partition, lane in sorted(self._lanes.items())
+        ]
 
-        def begin() -> None:
-            try:
-                consumer = self._connect()
-                consumer.subscribe([self._topic])
-                # Also so that the group is joined with what the topic has: it would be joined anew at once otherwise.
-                if not consumer.partitions_for_topic(self._topic):
-                    consumer.close(autocommit=False)
-                    raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams]")
-            except KafkaError as error:
-                raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
-            found.append(consumer)
-
+    def _joined(self, stop: threading.Event) -> Member | None:
+        found: list[Member] = []
         is_there = wait_at_start(
-            begin,
+            lambda: found.append(self._join()),
             stop,
             trouble=self._reading,
             patience_s=self._settings.start_patience_s,
@@ -102,180 +104,183 @@ class KafkaSource:
             clock=self._clock,
             rng=self._rng,
         )
-        return found[0] if is_there else None
+        if not is_there:
+            return None
+        self._name = found[0].name
+        return found[0]
 
-    def _step(self, consumer: Any, open_path: Callable[[Shard], Path]) -> None:
+    def _step(self, member: Member, open_path: Callable[[Shard], Path]) -> None:
         """Fetch once, hand over, commit: no longer than a poll."""
         try:
-            fetched = consumer.poll(timeout_ms=_POLL_MS)
-            self._follow(consumer, open_path)
+            fetched = member.poll(self._patience_s())
+            self._follow(member, open_path)
+            for partition, lane in list(self._lanes.items()):
+                self._mind(member, partition, lane)
             for partition, records in fetched.items():
-                self._hand_over(consumer, partition, records)
-            self._mind_lanes(consumer)
+                self._hand_over(member, partition, records)
             if self._clock.monotonic() >= self._commit_at_s:
-                self._commit(consumer)
-        except KafkaError as error:
-            if not isinstance(error, RetriableError):
-                log.warning("Kafka: %s: the group is joined again", type(error).__name__)
-            self._reading.goes_on(type(error).__name__)
-            self._wake.wait(_POLL_MS / 1000)
+                self._commit(member)
+        except (Outage, LeaseLost) as trouble:
+            self._reading.goes_on(str(trouble))
+            self._read_again(member)  # what was fetched, and not handed over
+            self._wake.wait(_POLL_S)
         else:
             self._reading.over()
 
-    def _follow(self, consumer: Any, open_path: Callable[[Shard], Path]) -> None:
+    def _patience_s(self) -> float:
+        """How long to poll. While no lane has room, it is a lane's news that is waited for."""
+        if self._lanes and not any(lane.has_room for lane in self._lanes.values()):
+            self._wake.wait(_POLL_S)
+            self._wake.clear()
+            return _BUSY_POLL_S
+        self._wake.clear()
+        return _POLL_S
+
+    def _follow(self, member: Member, open_path: Callable[[Shard], Path]) -> None:
         """Lanes for the partitions that are ours, none for those that are not."""
-        ours = set(consumer.assignment())
+        ours = member.assigned
         for partition in self._lanes.keys() - ours:
-            lane = self._lanes.pop(partition)
-            lane.abandon()
-            lane.join()
+            self._drop(partition)
+        self._parting = {partition: lane for partition, lane in self._parting.items() if not lane.is_over}
         now_s = self._clock.monotonic()
-        for partition in ours - self._lanes.keys():
-            if self._resting.get(partition, 0.0) > now_s:
-                consumer.pause(partition)
-                continue
-            try:
-                self._open(consumer, partition, open_path)
-            except Trimmed as gap:
-                self._rest(consumer, partition)
-                log.error(
-                    '%s is not read, records may be lost: %s; set [kafka_group] after_trim = "read_on" to accept the'
-                    " gap",
-                    _name(partition),
-                    gap,
+        for partition in sorted(ours - self._lanes.keys()):
+            member.hold(partition)
+            if partition not in self._parting and self._resting.get(partition, 0.0) <= now_s:
+                committed = self._committed[partition] = member.committed(partition)
+                self._lanes[partition] = Lane(
+                    Shard(stream=self._topic, shard_id=shard_id_of(partition)),
+                    open_path,
+                    _position(committed),
+                    clock=self._clock,
+                    rng=self._rng,
+                    wake=self._wake.set,
                 )
 
-    def _open(self, consumer: Any, partition: TopicPartition, open_path: Callable[[Shard], Path]) -> None:
-        """Seek to where the path wants to read on. Raises Trimmed."""
-        committed = consumer.committed(partition) or 0
-        path = open_path(Shard(stream=self._topic, shard_id=_name(partition)))
-        known = path.resume(Position(committed) if committed else None)
-        start = known.sequence if known else committed
-        oldest = consumer.beginning_offsets([partition])[partition]
-        if start and oldest > start:
-            self._meet(partition, f"Kafka no longer holds offset {start}, the oldest is {oldest}")
-        consumer.seek(partition, max(start, oldest))
-        consumer.resume(partition)
-        self._expected[partition] = max(start, oldest)
-        self._committed[partition] = committed
-        self._lanes[partition] = Lane(
-            Shard(stream=self._topic, shard_id=_name(partition)), path, self._clock, self._wake.set
-        )
+    def _mind(self, member: Member, partition: int, lane: Lane) -> None:
+        """Begin reading where the path says, read on where there is room, give up where the path has failed."""
+        if lane.failure is not None:
+            self._rest(member, partition)
+            if isinstance(lane.failure, ConfigError):
+                raise lane.failure
+            text = "%s is given up for %.0f s"
+            log.error(text, lane.shard.shard_id, self._settings.cool_down_s, exc_info=lane.failure)
+        elif lane.start is not None and lane.expected is None:
+            self._begin(member, partition, lane, lane.start)
+        elif lane.has_room:
+            member.read_on(partition)
+        else:
+            member.hold(partition)
 
-    def _hand_over(self, consumer: Any, partition: TopicPartition, fetched: Sequence[Any]) -> None:
-        lane, expected = self._lanes.get(partition), self._expected.get(partition, 0)
-        records = [_record(one) for one in fetched if one.offset >= expected]
-        if lane is None or not records:  # fetched before the seek
+    def _begin(self, member: Member, partition: int, lane: Lane, start: int) -> None:
+        oldest, end = member.bounds(partition)
+        if start and not self._is_held(member, partition, start, oldest, end):
             return
-        if not lane.has_room:
-            consumer.seek(partition, expected)
+        lane.expected = max(start, oldest)
+        member.seek(partition, lane.expected)
+        member.read_on(partition)
+
+    def _hand_over(self, member: Member, partition: int, fetched: Sequence[Any]) -> None:
+        lane = self._lanes.get(partition)
+        if lane is None or lane.expected is None:  # fetched before the seek
+            member.hold(partition)
             return
-        first = records[0].position.sequence - 1
-        if first > expected and consumer.beginning_offsets([partition])[partition] > expected:
-            self._drop(partition, lane)
-            self._rest(consumer, partition)
-            self._meet(partition, f"Kafka no longer holds offset {expected}, the oldest is {first}")
+        if not lane.has_room:  # a rebalance has forgotten what is held
+            member.seek(partition, lane.expected)
+            member.hold(partition)
             return
-        self._expected[partition] = records[-1].position.sequence
-        lane.offer(Batch(shard=Shard(stream=self._topic, shard_id=_name(partition)), records=records))
-        consumer.pause(partition)
+        if fetched[0].offset != lane.expected:  # compacted, trimmed, or a rebalance has gone back to the commit
+            if not self._is_held(member, partition, lane.expected, *member.bounds(partition)):
+                return
+        records = [record_of(one) for one in fetched if one.offset >= lane.expected]
+        if not records:
+            member.seek(partition, lane.expected)
+            return
+        is_tip = member.is_tip(partition, records[-1].position.sequence)
+        lane.offer(Batch(shard=lane.shard, records=records), is_tip=is_tip)
+        member.hold(partition)
 
-    def _mind_lanes(self, consumer: Any) -> None:
-        """Read on where there is room again; give up where the path has failed."""
-        for partition, lane in list(self._lanes.items()):
-            if lane.failure is not None:
-                self.failures += 1
-                log.error(
-                    "%s is given up for %.0f s",
-                    _name(partition),
-                    self._settings.cool_down_s,
-                    exc_info=lane.failure,
-                )
-                self._drop(partition, lane)
-                self._rest(consumer, partition)
-                if isinstance(lane.failure, ConfigError):
-                    raise lane.failure
-            elif lane.has_room:
-                consumer.resume(partition)
+    def _is_held(self, member: Member, partition: int, offset: int, oldest: int, end: int) -> bool:
+        """Whether Kafka holds all from `offset` on, or the gap is accepted. Else it is named, and the partition rests.
 
-    def _drop(self, partition: TopicPartition, lane: Lane) -> None:
-        lane.abandon()
-        lane.join()
-        del self._lanes[partition]
+        What is missing at the end cannot be accepted: the same offsets come again, with other records.
+        """
+        name = f"{self._topic}/{shard_id_of(partition)}"
+        if end < offset:
+            gap, advice = f"Kafka ends at offset {end}, before {offset}", "read it as another application"
+        elif oldest <= offset:
+            return True
+        else:
+            gap = f"Kafka no longer holds offset {offset}, the oldest is {oldest}"
+            advice = 'set [kafka_group] after_trim = "read_on" to accept the gap'
+            if self._settings.after_trim == "read_on":
+                log.error("%s: records may be lost, reading on: %s", name, gap)
+                return True
+        log.error("%s is not read, records may be lost: %s; %s", name, gap, advice)
+        self._rest(member, partition)
+        return False
 
-    def _rest(self, consumer: Any, partition: TopicPartition) -> None:
-        consumer.pause(partition)
+    def _rest(self, member: Member, partition: int) -> None:
+        self.failures += 1
+        self._drop(partition)
+        member.hold(partition)
         self._resting[partition] = self._clock.monotonic() + self._settings.cool_down_s
 
-    def _meet(self, partition: TopicPartition, gap: str) -> None:
-        if self._settings.after_trim == "stop":
-            raise Trimmed(gap)
-        log.error("%s: records may be lost, reading on: %s", _name(partition), gap)
+    def _drop(self, partition: int) -> None:
+        lane = self._parting[partition] = self._lanes.pop(partition)
+        lane.abandon()
 
-    def _commit(self, consumer: Any) -> None:
-        """What is durable and news. Raises KafkaError: another member has the partition, or the broker is away."""
+    def _read_again(self, member: Member) -> None:
+        for partition in self._lanes.keys() & member.assigned:
+            expected = self._lanes[partition].expected
+            if expected is not None:
+                member.seek(partition, expected)
+
+    def _commit(self, member: Member) -> bool:
+        """What is durable and news. False in a rebalance. Raises Outage, LeaseLost."""
         self._commit_at_s = self._clock.monotonic() + self._settings.checkpoint_s
+        ours = member.assigned
         news = {
             partition: lane.durable.sequence
             for partition, lane in self._lanes.items()
-            if lane.durable is not None and lane.durable.sequence > self._committed.get(partition, 0)
+            if partition in ours and lane.durable and lane.durable.sequence > self._committed.get(partition, 0)
         }
-        if news:
-            consumer.commit({partition: OffsetAndMetadata(offset, "", -1) for partition, offset in news.items()})
+        is_done = not news or member.commit(news)
+        if is_done:
             self._committed |= news
+        return is_done
 
-    def _leave(self, consumer: Any) -> None:
+    def _leave(self, member: Member) -> None:
         """The last commit, then out of the group: the others need not wait for the session to end."""
-        try:
-            self._commit_at_the_end(consumer)
-        except KafkaError as error:
-            log.warning("the last commit failed (%s): the successor repeats what is open", type(error).__name__)
-        finally:
-            consumer.close(autocommit=False)
-
-    def _commit_at_the_end(self, consumer: Any) -> None:
-        """No commit is taken in a rebalance: it is offered again, for a session at most. Raises KafkaError."""
         give_up_s = self._clock.monotonic() + self._settings.session_s
-        consumer.pause(*consumer.assignment())
-        while True:
-            try:
-                return self._commit(consumer)
-            except RebalanceInProgressError:
-                if self._clock.monotonic() >= give_up_s:
-                    raise
-                consumer.poll(timeout_ms=_POLL_MS)
+        try:
+            for partition in member.assigned:
+                member.hold(partition)
+            while not self._commit(member) and self._clock.monotonic() < give_up_s:
+                member.poll(_POLL_S)  # no commit is taken in a rebalance
+        except (Outage, LeaseLost, ConfigError) as trouble:
+            log.warning("the last commit failed (%s): the successor repeats what is open", trouble)
+        finally:
+            member.leave()
 
 
 def kafka_source(
-    *, servers: str, topic: str, group: str, settings: KafkaSourceSettings, clock: Clock, rng: Any
+    *,
+    servers: str,
+    topic: str,
+    group: str,
+    settings: KafkaSourceSettings,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
 ) -> KafkaSource:
     """The source of `group` (an application's name) on the real service. Raises nothing: see `run`."""
-
-    def connect() -> KafkaConsumer:
-        fetch = settings.fetch_mib << 20
-        return KafkaConsumer(
-            bootstrap_servers=servers.split(","),
-            bootstrap_timeout_ms=2000,
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # a gap is found by our own look, see `_open` and `_hand_over`
-            session_timeout_ms=round(settings.session_s * 1000),
-            heartbeat_interval_ms=round(settings.session_s * 1000 / 3),
-            max_partition_fetch_bytes=fetch,
-            max_poll_records=10_000,
-            fetch_max_wait_ms=_POLL_MS,
-            reconnect_backoff_max_ms=1000,  # a broker that comes back is used within a second, not within 30
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
-
-    return KafkaSource(connect, topic=topic, settings=settings, clock=clock, rng=rng)
+    return KafkaSource(
+        lambda: Member(servers=servers, topic=topic, group=group, settings=settings),
+        topic=topic,
+        settings=settings,
+        clock=clock or SystemClock(),
+        rng=rng or random.Random(),
+    )
 
 
-def _record(fetched: Any) -> Record:
-    arrived_at = datetime.fromtimestamp(fetched.timestamp / 1000, UTC)
-    return Record(Position(fetched.offset + 1), arrived_at, fetched.value or b"")
-
-
-def _name(partition: TopicPartition) -> str:
-    return f"partition-{partition.partition:05d}"
+def _position(committed: int) -> Position | None:
+    return Position(committed) if committed else None

@@ -1,6 +1,7 @@
 """The topics that stand for streams."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -29,7 +30,5 @@ def make_topics(servers: str, names: Iterable[str]) -> None:
 
 
 def _make(admin: KafkaAdminClient, name: str) -> None:
-    try:
+    with suppress(TopicAlreadyExistsError):  # from an earlier run
         admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=_CONFIGS)])
-    except TopicAlreadyExistsError:
-        pass  # from an earlier run
