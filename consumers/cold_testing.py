@@ -13,7 +13,9 @@ from consumers.objects.testing import Fault, MemoryObjects
 from consumers.spans.budget import Budget
 from consumers.spans.span import Author
 from consumers.spans.testing import Chained
-from consumers.stages.testing import ARRIVED_AT, SHARD, batch, encoded, heartbeat, judge, order
+from consumers.stages.judge import Judge
+from consumers.stages.testing import ARRIVED_AT, SHARD, access_judge, batch, encoded, enveloped, heartbeat, order
+from consumers.stages.testing import judge as order_judge
 from consumers.tally import Tally
 from runtime.effects import Effect, no_effect
 from runtime.testing import ManualClock
@@ -25,7 +27,9 @@ LIMITS = Limits(nbytes=1 << 20, records=1_000, parts=64, age_s=20.0)
 class ColdBench:
     """Two buckets, a clock, and as many workers on them as a test wants."""
 
-    def __init__(self, *, limits: Limits = LIMITS, budget: Budget | None = None) -> None:
+    def __init__(self, *, limits: Limits = LIMITS, budget: Budget | None = None, judge: Judge | None = None) -> None:
+        """`judge`: of the orders of a small shop, if none is named."""
+        self.judge = judge or order_judge()
         self.clock = ManualClock(ARRIVED_AT)
         self.lake = MemoryObjects(clock=self.clock)
         self.restricted = MemoryObjects(clock=self.clock)
@@ -39,7 +43,7 @@ class ColdBench:
         """A fresh process's path on the shard: what lies in the buckets is all it knows."""
         return ColdPath(
             SHARD,
-            judge(),
+            self.judge,
             Buckets(lake=self.lake, restricted=self.restricted),
             author=Author(APPLICATION, worker, {"catalogue": "test"}),
             limits=self.limits,
@@ -80,9 +84,26 @@ def mixed(first: int) -> Batch:
     return batch(contents, first=first)
 
 
-def limited(**changes: Any) -> ColdBench:
+def access_lines(first: int, count: int, *, day: int = 27) -> Batch:
+    """Records numbered from `first`, each a server's line with its number as path and offset."""
+    return batch([access_line(number, day=day) for number in range(first, first + count)], first=first)
+
+
+def access_line(number: int, *, day: int = 27) -> bytes:
+    """The record of a line of the combined format."""
+    asked = f'"GET /{number} HTTP/1.1" 200 {number} "-" "curl/8.5"'
+    line = f"192.0.2.{number % 250} - - [{day}/Nov/2026:08:00:00 +0000] {asked}"
+    return enveloped(line.encode(), kind="access", offset=number)
+
+
+def limited(*, judge: Judge | None = None, **changes: Any) -> ColdBench:
     """Buckets whose spans have other limits."""
-    return ColdBench(limits=replace(LIMITS, **changes))
+    return ColdBench(limits=replace(LIMITS, **changes), judge=judge)
+
+
+def access_bench(**changes: Any) -> ColdBench:
+    """The same, of the shop's access stream."""
+    return limited(judge=access_judge(), **changes)
 
 
 def ids(bench: ColdBench) -> list[str]:

@@ -83,9 +83,19 @@ def manifest_key(application: str, shard_id: str, previous: int) -> str:
     return f"{chain_prefix(application, shard_id)}{padded(previous)}.json"
 
 
+def data_folder(table: str) -> str:
+    """Where all Parquet objects of `table` lie, in the lake's bucket: in a folder a day."""
+    return f"data/{table}"
+
+
+def data_prefix(application: str, shard_id: str) -> str:
+    """How the names of a shard's Parquet objects begin, in the folder of their day."""
+    return f"{application}-{shard_id}-"
+
+
 def data_key(application: str, table: str, day: dt.date, shard_id: str, span_id: str) -> str:
     """A Parquet object of rows, in the lake's bucket. The day is in the path for people; readers ask the table."""
-    return f"data/{table}/day={day:%Y-%m-%d}/{application}-{shard_id}-{span_id}.parquet"
+    return f"{data_folder(table)}/day={day:%Y-%m-%d}/{data_prefix(application, shard_id)}{span_id}.parquet"
 
 
 def restricted_key(application: str, what: str, arrived_on: dt.date, shard_id: str, span_id: str) -> str:

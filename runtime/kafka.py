@@ -22,7 +22,7 @@ from kafka.errors import (
 )
 from kafka.net.compat import KafkaNetClient
 
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage
 
 _BOOTSTRAP_MS = 2_000
@@ -100,10 +100,10 @@ def administrator(servers: str) -> Iterator[KafkaAdminClient]:
 
 
 def partitions_of(admin: KafkaAdminClient, topic: str) -> list[int]:
-    """Numbers of the partitions, in order. Raises ConfigError for a topic that is not there."""
+    """Numbers of the partitions, in order. Raises StreamAbsent where there is no such topic, and ConfigError."""
     (found,) = admin.describe_topics([topic])
     if found["error_code"] == UnknownTopicOrPartitionError.errno:
-        raise ConfigError(f"Kafka has no topic {topic!r}: create it, or mend [streams]")
+        raise StreamAbsent(f"Kafka has no topic {topic!r}: create it, or mend [streams]")
     if found["error_code"] == InvalidTopicError.errno:
         raise ConfigError(f"Kafka takes no topic by the name of {topic!r}: mend [streams]")
     return sorted(partition["partition_index"] for partition in found["partitions"])

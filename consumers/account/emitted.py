@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+ORDER, ACCESS = "order", "access"
+KINDS = (ORDER, ACCESS)  # of files, as heartbeats say; the lines of each travel on a stream of its own
+
 
 class Tally(msgspec.Struct, frozen=True, gc=False):
     """Lines, their bytes (newlines not counted) and the sum of their crc32: equal tallies mean the same lines."""
@@ -32,6 +35,7 @@ class Beat(NamedTuple):
     size: int  # bytes in the file when this was sent
     final: bool  # no more lines are expected
     arrived_at: dt.datetime  # aware UTC
+    kind: str = ORDER  # of the file's lines
 
     @property
     def skipped(self) -> int:
@@ -53,8 +57,8 @@ class Heartbeats(Protocol):
     @property
     def name(self) -> str: ...
 
-    def newest(self, since: dt.datetime) -> dt.datetime | None:
-        """Arrival of the newest heartbeat that the table holds; None if none arrived since."""
+    def newest(self, since: dt.datetime) -> Mapping[str, dt.datetime]:
+        """Arrival of the newest heartbeat that the table holds, by kind of file; absent where none arrived since."""
         ...
 
     def last(self, since: dt.datetime, before: dt.datetime) -> Iterator[Beat]:

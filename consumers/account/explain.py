@@ -50,7 +50,7 @@ class Window:
 class History:
     """The buckets, and what the stores say of them."""
 
-    application: str  # cold's
+    applications: Sequence[str]  # cold's, one a stream
     lake: Objects
     restricted: Objects
     # Keys of the objects that the lake's tables consist of now: others may have been rewritten into these.
@@ -131,12 +131,12 @@ class Explainer:
 
     def _walk(self, originals: Originals | None, window: Window, taken: Sequence[Mapping[Place, int]]) -> list[Gap]:
         """Along every chain: notes where originals are. Returns the objects that should be there and are not."""
-        lake, application = self._history.lake, self._history.application
-        shards = set(shards_of(lake, application))
-        shards |= {shard for ends in taken for name, shard in ends if name == application}
+        lake, applications = self._history.lake, self._history.applications
+        places = {(application, shard) for application in applications for shard in shards_of(lake, application)}
+        places |= {place for ends in taken for place in ends if place[0] in applications}
         gaps: list[Gap] = []
         with ThreadPoolExecutor(_READERS, thread_name_prefix="manifests") as pool:
-            for shard_id in sorted(shards):
+            for application, shard_id in sorted(places):
                 ends = [each.get((application, shard_id), START) for each in taken]
                 since = window.since - _MARGIN
                 links = links_since(lake, application, shard_id, since, pool, max(ends, default=START))

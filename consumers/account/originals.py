@@ -7,13 +7,15 @@ from typing import NamedTuple
 import msgspec
 
 from consumers.account.chains import Link
-from consumers.account.emitted import Stretch
+from consumers.account.emitted import ACCESS, Stretch
 from consumers.manifests import Manifest, RawFile
 from consumers.objects import Objects
 from consumers.spans.raw import RawRecord, read_raw
+from consumers.stages.access.decode import decode_access
 from consumers.stages.decode import decode
 from consumers.stages.events import Event, Unreadable
 from consumers.stages.identity import event_id_of
+from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 
 _KEPT = 4  # objects whose lines stay in memory: neighbours of a line lie in the same ones
@@ -69,7 +71,7 @@ class Originals:
                     self._data[link.key] = _rows_of(manifest)
 
     def data_of(self, manifest_key: str) -> list[str]:
-        """The objects of orders and letters that a manifest lists."""
+        """The objects of orders, hits and letters that a manifest lists."""
         return self._data.get(manifest_key, [])
 
     def lines(self, stretch: Stretch) -> list[Original]:
@@ -117,6 +119,10 @@ def _stamp_of(data: bytes) -> Stamp | None:
 
 
 def _identity_of(record: RawRecord, shard_id: str, stamp: Stamp) -> str:
+    if stamp.k == ACCESS:
+        read = decode_access(record.data)
+        line = None if isinstance(read, Heartbeat) else read.line
+        return event_id_of(None, stamp, line, record.data, shard_id, record.position)
     event = decode(record.data)
     own = (
         event.order.event_id if isinstance(event, Event) else event.event_id if isinstance(event, Unreadable) else None
@@ -126,4 +132,4 @@ def _identity_of(record: RawRecord, shard_id: str, stamp: Stamp) -> str:
 
 
 def _rows_of(manifest: Manifest) -> list[str]:
-    return [file.key for file in manifest.data if file.table in ("orders", "letters")]
+    return [file.key for file in manifest.data if file.table in ("orders", "hits", "letters")]

@@ -1,4 +1,4 @@
-"""Who has passed what: until when everything that arrived at the stream is in a store.
+"""Who has passed what: until when everything that arrived at a stream is in a store.
 
 A shard has passed a time when the store has taken every record that arrived at the shard before it. The store knows
 what it took last; what comes after that, the stream itself says, so that shards where nothing arrives pass as well.
@@ -13,14 +13,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from botocore.exceptions import ClientError
-
 from consumers.keeper.store import HistoryStore
 from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.stream import ShardInfo
-from consumers.sources.kinesis.table import LeaseTable
-from runtime.aws_errors import code_of, one_line
-from runtime.errors import ConfigError
+from consumers.sources.kinesis.table import LeaseTable, TableGone
 from runtime.outage import Outage
 
 _LAST_SUB_SEQUENCE = 2**63 - 1  # a manifest ends at a record's end: all that was packed into it is taken
@@ -50,12 +46,10 @@ class LeaseProgress:
         """A shard whose descendant has a lease is finished, though its own may have been tidied away."""
         try:
             positions = {lease.shard_id: lease.checkpoint for lease in self._leases.read_all()}
+        except TableGone:  # the application never ran, or will read from the start
+            return {}
         except Outage as outage:
             raise Outage(f"live's leases: {outage}") from outage
-        except ClientError as error:
-            if code_of(error) == "ResourceNotFoundException":  # the application never ran
-                return {}
-            raise ConfigError(f"the lease table: {one_line(error)}; mend the role or [live] application") from error
         shards = {shard.shard_id: shard for shard in self._shards()}
         waiting = [shards[shard_id] for shard_id in positions if shard_id in shards]
         while waiting:

@@ -100,6 +100,8 @@ def _figures(stores: Sequence[StoreAccount]) -> Iterator[tuple[str, list[str], s
     """Rows of the table; those that begin with a space are left out where they say nothing."""
     meaning = defaultdict(str, {str(reason): reason.about for reason in Reason})
     yield "orders", [str(store.orders) for store in stores], ""
+    if any(store.hits for store in stores):
+        yield "hits", [str(store.hits) for store in stores], ""
     yield "refused", [str(sum(store.refused.values())) for store in stores], ""
     for reason in sorted({reason for store in stores for reason in store.refused}):
         yield f"  {reason}", [str(store.refused.get(reason, 0)) for store in stores], meaning[reason]
@@ -112,6 +114,7 @@ def _figures(stores: Sequence[StoreAccount]) -> Iterator[tuple[str, list[str], s
         yield f"revenue {currency}", amounts, "of lines that all hold"
     foreign = [store.foreign for store in stores]
     yield "  foreign orders", [str(rows.orders) if rows else "" for rows in foreign], "no agent sent them"
+    yield "  foreign hits", [str(rows.hits) if rows else "" for rows in foreign], "no agent sent them"
     yield (
         "  foreign letters",
         [str(rows.letters) if rows else "" for rows in foreign],

@@ -71,18 +71,20 @@ class ForeignRows(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     letters: int
     revenue: dict[str, int]
+    hits: int = 0
 
 
 class StoreAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """One store. emitted = orders + refused + duplicates + missing + in_flight."""
+    """One store. emitted = orders + hits + refused + duplicates + missing + in_flight."""
 
     name: str
     trouble: str | None = None  # why it could not be looked at; the rest is empty then
     closed_before: dt.datetime | None = None  # heartbeats that arrived earlier are compared
-    behind: dict[str, dt.datetime] = {}  # shards with records not taken: arrival of the first one
+    behind: dict[str, dt.datetime] = {}  # shards with records not taken (access/SHARD): arrival of the first one
     files: int = 0
     compared: Tally = Tally()  # emitted in closed stretches
     orders: int = 0
+    hits: int = 0
     refused: dict[str, int] = {}  # by decisive reason
     duplicates: int = 0
     conflicts: int = 0  # of the duplicates: those whose content differs

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from consumers.settings import Cold, Live
-from runtime.settings import Aws, Lake, OpenSearch, Seconds, Streams, Warehouse, setting
+from runtime.settings import Aws, Kafka, Lake, OpenSearch, Seconds, Streams, Warehouse, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class AccountSettings:
 
     aws: Aws = Aws()
     streams: Streams = Streams()
+    kafka: Kafka = Kafka()
     opensearch: OpenSearch = OpenSearch()
     lake: Lake = Lake()
     warehouse: Warehouse = Warehouse()

@@ -9,13 +9,13 @@ from consumers.account import balance
 from consumers.account.emitted import Beat, Heartbeats, Stretch, Tally, common, furthest, stretches_between
 from consumers.account.explain import EPOCH, History, Window
 from consumers.account.found import Found, FoundFile, look, look_within
-from consumers.account.progress import Frontier, Peek, Progress, frontiers
+from consumers.account.progress import Frontier
 from consumers.account.stores.store import Foreign, Store
+from consumers.account.streams import LineStream, Passed, passed
 from consumers.keeper.store import HistoryStore
 from consumers.sources.kinesis.checkpoints import Checkpoint
-from consumers.sources.kinesis.stream import ShardInfo
 from runtime.clock import Clock
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage
 
 # How far before a window its rows and its first heartbeats are looked for: an agent may hold a line back for as long
@@ -32,11 +32,9 @@ class Parts:
     """What the account is taken of."""
 
     stores: Sequence[Store]
-    progress: Mapping[str, Progress]  # by name of the store
+    streams: Sequence[LineStream]  # one for each kind of file at most
     tables: Sequence[Heartbeats]  # named like the stores that hold them
     histories: Sequence[HistoryStore]
-    shards: Callable[[], list[ShardInfo]]
-    peek: Peek
     history: History
     clock: Clock
 
@@ -45,13 +43,18 @@ class Parts:
 class StoreLook:
     """One store, closely."""
 
-    frontier: Frontier
-    closed: dict[str, Stretch]
+    frontiers: dict[str, Frontier]  # by kind of file, of the streams that could be looked at; at least one
+    closed: dict[str, Stretch]  # of all kinds
     found: Found
     old: set[str]  # files that have rows of before all that was looked at
     differences: list[balance.Difference]
     foreign: Foreign = field(default_factory=Foreign)
     revenue: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def closed_before(self) -> dt.datetime:
+        """Heartbeats of every kind that arrived earlier are closed."""
+        return min(frontier.before for frontier in self.frontiers.values())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,9 +67,17 @@ class Look:
     emitted: dict[str, Stretch] = field(default_factory=dict)
     last: dict[str, Beat] = field(default_factory=dict)  # the last heartbeat of each file that has one in the window
     newest: dict[str, Beat] = field(default_factory=dict)  # of every file; may be later than what is compared
-    seen_until: dt.datetime | None = None  # every heartbeat that arrived before is in `newest`; None: nobody can tell
+    # By kind of file: every heartbeat that arrived before is in `newest`. Absent where nobody can tell.
+    seen_until: dict[str, dt.datetime] = field(default_factory=dict)
     stores: dict[str, StoreLook] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)  # by store: why it could not be looked at
+    blind: dict[str, str] = field(default_factory=dict)  # by kind of file: why its lines could not be compared
+    absent: dict[str, str] = field(default_factory=dict)  # by kind: there is no stream, and nobody heard of a file
+
+    @property
+    def all_seen_until(self) -> dt.datetime | None:
+        """The same for files of whatever kind."""
+        return None if self.blind else min(self.seen_until.values(), default=None)
 
 
 class Looker:
@@ -80,52 +91,65 @@ class Looker:
 
     def look(self) -> Look:
         """Raises nothing that a store or the stream may raise."""
-        newest = [found for table in self._parts.tables if (found := self._newest(table))]
-        if not newest:
-            return self._empty()
-        until = max(newest) + _TICK
-        passed = self._frontiers(until)
+        until = {kind: at + _TICK for kind, at in self._newest().items()}
+        how_far = self._pass(until)
         window = self._look.window
-        end = min(until, window.until or until)
-        first = self._last(window.since)
+        ends = {kind: min(at, window.until or at) for kind, at in until.items()}
+        first, last = self._last(window.since), self._last_before(ends)
         self._look.newest = self._last(_FOREVER)  # a table may have taken more since its newest one was asked for
-        self._look.last = {file: beat for file, beat in self._last(end).items() if beat.arrived_at >= window.since}
-        self._look.emitted = stretches_between(first, self._last(end))
-        self._see_until(passed)
+        self._look.last = {file: beat for file, beat in last.items() if beat.arrived_at >= window.since}
+        self._look.emitted = stretches_between(first, last)
+        self._note_streams(how_far)
         for store in self._parts.stores:
-            if store.name in passed:
-                closed = stretches_between(first, self._last(min(end, passed[store.name].before)))
-                self._try(store.name, lambda s=store, c=closed: self._look_at(s, passed[s.name], c))  # type: ignore[misc]
+            if mine := how_far.of_store(store.name):
+                closed_ends = {kind: min(end, mine[kind].before) for kind, end in ends.items() if kind in mine}
+                closed = stretches_between(first, self._last_before(closed_ends))
+                self._try(store.name, lambda s=store, m=mine, c=closed: self._look_at(s, m, c))  # type: ignore[misc]
         self._compare_revenue()
-        self._count_foreign(end)
+        self._count_foreign(min(ends.values(), default=window.until or self._look.taken_at))
         return self._look
 
-    def _newest(self, table: Heartbeats) -> dt.datetime | None:
-        return self._try(table.name, lambda: table.newest(self._since))
+    def _newest(self) -> dict[str, dt.datetime]:
+        """Arrival of the newest heartbeat that any table holds, by kind of file."""
+        newest: dict[str, dt.datetime] = {}
+        for table in self._parts.tables:
+            found = self._try(table.name, lambda t=table: t.newest(self._since))  # type: ignore[misc]
+            for kind, at in (found or {}).items():
+                newest[kind] = max(at, newest.get(kind, at))
+        return newest
 
-    def _frontiers(self, until: dt.datetime) -> dict[str, Frontier]:
+    def _pass(self, until: Mapping[str, dt.datetime]) -> Passed:
+        found = passed(self._parts.streams, self._taken, lambda kind: until.get(kind, self._look.taken_at))
+        if not found.frontiers:  # without a stream nobody knows what is still to come
+            whys = dict.fromkeys([*found.absent.values(), *found.away.values()])
+            for store in self._parts.stores:
+                self._look.trouble.setdefault(store.name, f"the stream: {'; '.join(whys)}")
+        return found
+
+    def _taken(self, stream: LineStream) -> Mapping[str, Mapping[str, Checkpoint]]:
         taken: dict[str, Mapping[str, Checkpoint]] = {}
         for store in self._parts.stores:
-            progress = self._parts.progress[store.name]
-            positions = self._try(store.name, progress.taken)
+            positions = self._try(store.name, stream.progress[store.name].taken)
             if positions is not None:
                 taken[store.name] = positions
-        found = self._try("", lambda: frontiers(self._parts.shards(), taken, self._parts.peek, until))
-        if found is None:  # without the stream nobody knows what is still to come
-            why = self._look.trouble.pop("")
-            self._look.trouble |= dict.fromkeys(taken, f"the stream: {why}")
-        return found or {}
+        return taken
 
-    def _see_until(self, passed: Mapping[str, Frontier]) -> None:
-        """A table of heartbeats that has nothing left to take knows all that there were when this look began."""
-        seen = [
-            passed[table.name].before if passed[table.name].behind else self._look.taken_at
-            for table in self._parts.tables
-            if table.name in passed and table.name not in self._look.trouble
-        ]
-        self._look.seen_until = max(seen, default=None)
+    def _note_streams(self, how_far: Passed) -> None:
+        heard = frozenset(beat.kind for beat in self._look.newest.values())
+        if how_far.frontiers:
+            self._look.blind = how_far.blind(heard)
+            self._look.absent = {kind: why for kind, why in how_far.absent.items() if kind not in heard}
+        for kind, by_store in how_far.frontiers.items():
+            # A table of heartbeats that has nothing left to take knows all that there were when this look began.
+            seen = [
+                by_store[table.name].before if by_store[table.name].behind else self._look.taken_at
+                for table in self._parts.tables
+                if table.name in by_store and table.name not in self._look.trouble
+            ]
+            if seen:
+                self._look.seen_until[kind] = max(seen)
 
-    def _look_at(self, store: Store, frontier: Frontier, closed: dict[str, Stretch]) -> bool:
+    def _look_at(self, store: Store, frontiers: dict[str, Frontier], closed: dict[str, Stretch]) -> bool:
         found = look(store, closed, self._since, self._look.newest)
         files = dict(found.files)
         wrong = balance.differences(store.name, closed, files)
@@ -137,7 +161,7 @@ class Looker:
             old = {file_id for file_id, file in files.items() if file.tally != _tally_of(found, file_id)}
             wrong = balance.differences(store.name, closed, files)
         self._look.stores[store.name] = StoreLook(
-            frontier=frontier,
+            frontiers=frontiers,
             closed=closed,
             found=Found.of(files, found.unnamed),
             old=old,
@@ -167,12 +191,21 @@ class Looker:
 
     def _count_foreign(self, end: dt.datetime) -> None:
         looks = self._look.stores
-        before = min([end, *(each.frontier.before for each in looks.values())])
+        before = min([end, *(each.closed_before for each in looks.values())])
         for store in self._parts.stores:
             if store.name in looks:
                 foreign = self._try(store.name, lambda s=store: s.foreign(self._look.window.since, before))  # type: ignore[misc]
                 if foreign is not None:
                     looks[store.name].foreign = foreign
+
+    def _last_before(self, ends: Mapping[str, dt.datetime]) -> dict[str, Beat]:
+        """The last heartbeat of each file, among those that arrived before the end for its kind."""
+        return {
+            file_id: beat
+            for kind, end in ends.items()
+            for file_id, beat in self._last(end).items()
+            if beat.kind == kind
+        }
 
     def _last(self, before: dt.datetime) -> dict[str, Beat]:
         if (self._since, before) not in self._beats:
@@ -183,21 +216,14 @@ class Looker:
             self._beats[self._since, before] = furthest(*tables)
         return self._beats[self._since, before]
 
-    def _empty(self) -> Look:
-        """No heartbeats: nothing was emitted, or nobody can tell; rows may be there all the same."""
-        everything = self._frontiers(self._look.taken_at)
-        self._see_until(everything)
-        for store in self._parts.stores:
-            if store.name in everything:
-                self._try(store.name, lambda s=store: self._look_at(s, everything[s.name], {}))  # type: ignore[misc]
-        return self._look
-
     def _try(self, name: str, ask: Callable[[], T]) -> T | None:
         """None where the store is in trouble, which is noted; a store in trouble is not asked again."""
         if name in self._look.trouble:
             return None
         try:
             return ask()
+        except StreamAbsent:  # no fault of the store's
+            raise
         except (Outage, ConfigError) as error:
             self._look.trouble[name] = str(error)
             self._look.stores.pop(name, None)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from consumers.account import balance
-from consumers.account.emitted import total
+from consumers.account.emitted import KINDS, ORDER, total
 from consumers.account.explain import EPOCH, Case
 from consumers.account.found import Unnamed
+from consumers.account.progress import Waiting
 from consumers.account.report import Account, ForeignRows, Gap, GapKind, OpenFile, StoreAccount, Verdict
 from consumers.account.settings import Accounting
 from consumers.account.stores.store import Kind
@@ -46,12 +47,13 @@ def account_of(look: Look, located: Sequence[Gap], notes: Sequence[str], setting
     stores += [StoreAccount(name=name, trouble=why) for name, why in look.trouble.items()]
     stores.sort(key=lambda store: store.name)
     gaps = [*located, *_open_gaps(open_files), *_unnamed(look, settings), *_behind(look, settings)]
-    said = [*notes, *_foreign_notes(stores), *_earlier_notes(look)]
+    unseen = _blind_notes(look)
+    said = [*notes, *unseen, *_absent_notes(look), *_foreign_notes(stores), *_earlier_notes(look)]
     has_all = _has_all(look) and not open_files and not any(store.in_flight for store in stores)
     disagreement = balance.disagreements({name: each.revenue for name, each in look.stores.items()})
     if disagreement and not any(gap.kind is GapKind.LINES for gap in gaps):
         gaps += [_revenue_gap(currency, each) for currency, each in disagreement.items()]
-    is_incomplete = bool(look.trouble) or bool(notes)
+    is_incomplete = bool(look.trouble) or bool(notes) or bool(unseen)
     verdict = Verdict.DOES_NOT_BALANCE if gaps else Verdict.INCOMPLETE if is_incomplete else Verdict.BALANCES
     return Account(
         taken_at=look.taken_at,
@@ -74,11 +76,12 @@ def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
     found = seen.found
     return StoreAccount(
         name=name,
-        closed_before=seen.frontier.before,
-        behind={shard: waiting.since for shard, waiting in seen.frontier.behind.items()},
+        closed_before=seen.closed_before,
+        behind={shard: waiting.since for shard, waiting in _waiting(seen).items()},
         files=len(seen.closed),
         compared=compared,
         orders=found.count(Kind.ORDER),
+        hits=found.count(Kind.HIT),
         refused=found.refused(),
         duplicates=found.count(Kind.DUPLICATE),
         conflicts=found.conflicts,
@@ -86,9 +89,21 @@ def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
         in_flight=balance.in_flight(look.emitted, seen.closed),
         revenue=seen.revenue,
         foreign=ForeignRows(
-            orders=seen.foreign.orders, letters=seen.foreign.letters, revenue=dict(seen.foreign.revenue)
+            orders=seen.foreign.orders,
+            hits=seen.foreign.hits,
+            letters=seen.foreign.letters,
+            revenue=dict(seen.foreign.revenue),
         ),
     )
+
+
+def _waiting(seen: StoreLook) -> dict[str, Waiting]:
+    """By shard, with the kind of lines before it unless they are orders: two streams may name their shards alike."""
+    return {
+        shard if kind == ORDER else f"{kind}/{shard}": waiting
+        for kind, frontier in seen.frontiers.items()
+        for shard, waiting in frontier.behind.items()
+    }
 
 
 def _open_files(look: Look, settings: Accounting) -> list[OpenFile]:
@@ -96,7 +111,13 @@ def _open_files(look: Look, settings: Accounting) -> list[OpenFile]:
     until = look.window.until
     newest = [look.newest[file_id] for file_id in look.last]
     beats = [beat for beat in newest if until is None or beat.arrived_at < until]
-    seen_until = look.seen_until or _NEVER
+    found = [
+        file
+        for kind in KINDS
+        for file in balance.open_files(
+            [beat for beat in beats if beat.kind == kind], look.seen_until.get(kind, _NEVER), settings.quiet_s
+        )
+    ]
     return [
         OpenFile(
             file_id=file.beat.file_id,
@@ -105,7 +126,7 @@ def _open_files(look: Look, settings: Accounting) -> list[OpenFile]:
             unsent_bytes=file.beat.unsent,
             gap=file.is_gap,
         )
-        for file in balance.open_files(beats, seen_until, settings.quiet_s)
+        for file in sorted(found, key=lambda file: (-file.silent_s, file.beat.file_id))
     ]
 
 
@@ -124,7 +145,8 @@ def _open_gaps(files: Sequence[OpenFile]) -> list[Gap]:
 
 
 def _unnamed(look: Look, settings: Accounting) -> list[Gap]:
-    if look.seen_until is None:
+    seen_until = look.all_seen_until
+    if seen_until is None:
         return []
     return [
         Gap(
@@ -137,7 +159,7 @@ def _unnamed(look: Look, settings: Accounting) -> list[Gap]:
             path=look.newest[file.file_id].path if file.file_id in look.newest else None,
         )
         for name, each in look.stores.items()
-        for file in balance.too_old(_of_window(each, look), look.seen_until, settings.quiet_s)
+        for file in balance.too_old(_of_window(each, look), seen_until, settings.quiet_s)
     ]
 
 
@@ -153,11 +175,15 @@ def _of_window(seen: StoreLook, look: Look) -> list[Unnamed]:
 def _has_all(look: Look) -> bool:
     """Whether all stores have taken all that arrived in the window, and heartbeats vouch for every row of it."""
     until = look.window.until
-    if until is None and any(look.newest[file_id] != beat for file_id, beat in look.last.items()):
+    of_window = {file_id: beat for file_id, beat in look.newest.items() if beat.arrived_at >= look.window.since}
+    if until is None and of_window != look.last:
         return False  # heartbeats came in during the look
     return all(
         not _of_window(each, look)
-        and (not each.frontier.behind or (until is not None and each.frontier.before >= until))
+        and all(
+            not frontier.behind or (until is not None and frontier.before >= until)
+            for frontier in each.frontiers.values()
+        )
         for each in look.stores.values()
     )
 
@@ -168,7 +194,7 @@ def _behind(look: Look, settings: Accounting) -> list[Gap]:
     before = min(oldest, look.window.until or oldest)
     gaps = []
     for name, each in look.stores.items():
-        late = {s: w.since for s, w in each.frontier.behind.items() if w.is_seen and w.since < before}
+        late = {s: w.since for s, w in _waiting(each).items() if w.is_seen and w.since < before}
         if late:
             shards = ", ".join(sorted(late)[:3]) + (" and more" if len(late) > 3 else "")
             text = f"records since {min(late.values()):%Y-%m-%d %H:%M:%S} UTC are not taken ({shards})"
@@ -181,10 +207,32 @@ def _behind(look: Look, settings: Accounting) -> list[Gap]:
 def _foreign_notes(stores: Sequence[StoreAccount]) -> list[str]:
     """Rows without an origin are nobody's promise, but stores that differ in them are worth a word."""
     found = {store.name: store.foreign for store in stores if store.foreign is not None}
-    if len({(rows.orders, rows.letters) for rows in found.values()}) <= 1:
+    if len({(rows.orders, rows.hits, rows.letters) for rows in found.values()}) <= 1:
         return []
-    each = ", ".join(f"{name} {rows.orders} orders and {rows.letters} letters" for name, rows in found.items())
+    each = ", ".join(
+        f"{name} {rows.orders} orders, {rows.hits} hits and {rows.letters} letters" for name, rows in found.items()
+    )
     return [f"records that no agent sent differ: {each}"]
+
+
+def _blind_notes(look: Look) -> list[str]:
+    """Streams that could not be looked at: all of their lines are in flight, as far as anybody can tell."""
+    lines = dict.fromkeys(look.blind, 0)
+    for file_id, stretch in look.emitted.items():
+        kind = look.newest[file_id].kind
+        if kind in lines:
+            lines[kind] += stretch.emitted.lines
+    return [
+        f"the stream of {kind} lines: {why}; {lines[kind]} lines known to be emitted to it were not compared"
+        for kind, why in look.blind.items()
+    ]
+
+
+def _absent_notes(look: Look) -> list[str]:
+    """Nothing was emitted to them, so that nothing is missed; who expected something should know."""
+    return [
+        f"the stream of {kind} lines: {why}; no file of such lines was heard of" for kind, why in look.absent.items()
+    ]
 
 
 def _earlier_notes(look: Look) -> list[str]:

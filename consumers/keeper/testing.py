@@ -15,8 +15,8 @@ from consumers.keeper.store import Discrepancy, HistoryStore, Outrun, Place
 from consumers.manifests import START, DataFile, Manifest
 from consumers.objects import Objects
 from consumers.objects.testing import MemoryObjects
-from consumers.warehouse.testing import SpanWriter, letter, lines_of, order
-from contract.tables import LETTERS, LINES, ORDERS
+from consumers.warehouse.testing import SpanWriter, hit, letter, lines_of, order
+from contract.tables import HITS, LETTERS, LINES, ORDERS
 from runtime.outage import Outage
 
 _AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
@@ -232,7 +232,7 @@ class HistoryConformance:
         bench.store().take(spans)
         assert bench.orders() == _once(shop)
 
-    @pytest.mark.parametrize("table", [ORDERS.name, LINES.name, LETTERS.name])
+    @pytest.mark.parametrize("table", [ORDERS.name, LINES.name, HITS.name, LETTERS.name])
     def test_an_object_with_other_rows_is_a_discrepancy(self, bench: HistoryBench, table: str) -> None:
         shop = _Shop(bench, "s-0")
         (span,) = shop.spans(1)
@@ -260,7 +260,7 @@ class _Shop:
         self._numbers = itertools.count()
 
     def spans(self, count: int, *, orders: int = 1) -> list[Manifest]:
-        """The next spans, each with so many orders, their lines, and as many letters."""
+        """The next spans, each with so many orders, their lines, and as many hits and letters."""
         return [self._span(orders) for _ in range(count)]
 
     def empty(self) -> Manifest:
@@ -268,14 +268,15 @@ class _Shop:
         return self._spans.write({})
 
     def _span(self, orders: int) -> Manifest:
-        rows, letters = [], []
+        rows, hits, letters = [], [], []
         for number in itertools.islice(self._numbers, orders):
             name, line = "-".join((*self.place, str(number))), ("-".join(self.place), number)
             rows.append(order(name, day=_AT.date(), arrived_at=_AT, line=line))
+            hits.append(hit(f"H-{name}", day=_AT.date(), arrived_at=_AT, line=line))
             letters.append(letter(f"L-{name}", day=_AT.date(), arrived_at=_AT, line=line))
             self.events.append(name)
         lines = [line for row in rows for line in lines_of(row)]
-        return self._spans.write({ORDERS.name: rows, LINES.name: lines, LETTERS.name: letters})
+        return self._spans.write({ORDERS.name: rows, LINES.name: lines, HITS.name: hits, LETTERS.name: letters})
 
 
 def _once(*shops: _Shop) -> Counter[str]:

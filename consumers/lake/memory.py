@@ -1,6 +1,6 @@
 """What a table has taken of each shard: table properties, so that they change with the rows or not at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyiceberg.exceptions import CommitFailedException
@@ -26,6 +26,13 @@ def memory_of(properties: Mapping[str, str]) -> dict[Place, int]:
 def as_properties(memory: Mapping[Place, int]) -> dict[str, str]:
     """The inverse of `memory_of`."""
     return {f"{_PREFIX}{application}/{shard_id}": str(last) for (application, shard_id), last in memory.items()}
+
+
+def taken_by_all(memories: Iterable[Mapping[Place, int]]) -> dict[Place, int]:
+    """The last sequence of each shard that tables with these memories have all taken."""
+    each = list(memories)
+    everywhere = set.intersection(*map(set, each)) if each else set()
+    return {place: min(memory[place] for memory in each) for place in everywhere}
 
 
 def not_yet_taken(memory: Mapping[Place, int], manifests: Sequence[Manifest]) -> list[Manifest]:

@@ -2,19 +2,21 @@
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pyarrow.fs import FileSelector
+from pyarrow.fs import FileSelector, FileSystem
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.io import load_file_io
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.types import PrimitiveType
 
-from consumers.keeper.store import Outrun
+from consumers.keeper.store import Outrun, Place
+from consumers.lake.beginning import beginning_of
 from consumers.lake.catalogue import LakeCatalogue, naming_trouble
+from consumers.lake.memory import as_properties, memory_of, taken_by_all
 from consumers.lake.tables import added_columns, iceberg_schema, partition_of, properties_of
 from contract.tables import Table
 from runtime.errors import ConfigError
@@ -40,20 +42,39 @@ def prepare(
             if not dry_run:
                 with suppress(NamespaceAlreadyExistsError):
                     catalogue.create_namespace(database)
+        taken = _taken(catalogue, tables, database)
         for table in tables:
-            place = _Place(catalogue, table, (database, table.name), f"s3://{bucket}/lake/{database}/{table.name}")
-            steps += place.prepare(dry_run)
+            spot = _Spot(catalogue, table, (database, table.name), bucket, taken)
+            steps += spot.prepare(dry_run)
     return steps
 
 
+def _taken(catalogue: LakeCatalogue, tables: Sequence[Table], database: str) -> Mapping[Place, int]:
+    """What all tables that are there have taken; nothing where that is not to be known."""
+    stored = []
+    for table in tables:
+        try:
+            stored.append(catalogue.load_table((database, table.name)))
+        except NoSuchTableError:
+            continue
+        except FileNotFoundError:
+            return {}
+    return taken_by_all(memory_of(table.properties) for table in stored)
+
+
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Spot:
     """Where a table is, or is to be."""
 
     catalogue: LakeCatalogue
     table: Table
     identifier: tuple[str, str]
-    location: str
+    bucket: str
+    taken: Mapping[Place, int]  # by the tables that were there
+
+    @property
+    def location(self) -> str:
+        return f"s3://{self.bucket}/lake/{'/'.join(self.identifier)}"
 
     def prepare(self, dry_run: bool) -> Iterator[str]:
         """Yields each step once it is taken."""
@@ -78,13 +99,14 @@ class _Place:
         schema = iceberg_schema(self.table)
         # Cold's files know columns by name alone.
         mapping = {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
+        beginning = beginning_of(self.table, self.taken, self._files(), self.bucket) if self.taken else {}
         with suppress(TableAlreadyExistsError):
             self.catalogue.create_table(
                 self.identifier,
                 schema=schema,
                 location=self.location,
                 partition_spec=partition_of(self.table, schema),
-                properties={**properties_of(self.table), **mapping},
+                properties={**properties_of(self.table), **mapping, **as_properties(beginning)},
             )
             _log.info("created %s", ".".join(self.identifier))
 
@@ -109,18 +131,20 @@ class _Place:
         its place. Whichever were chosen would be right, for it says itself what it has taken; the newest has least to
         take again. Raises ConfigError where there is none.
         """
-        files = load_file_io(self.catalogue.properties, self.location)
-        assert isinstance(files, PyArrowFileIO)
-        scheme, _, path = self.location.partition("://")
-        system = files.fs_by_scheme(scheme, path.partition("/")[0])
-        listed = system.get_file_info(FileSelector(f"{path}/metadata", allow_not_found=True))
+        path = self.location.removeprefix("s3://")
+        listed = self._files().get_file_info(FileSelector(f"{path}/metadata", allow_not_found=True))
         numbered = [(int(found[1]), info.path) for info in listed if (found := _METADATA.search(info.path))]
         if not numbered:
             raise ConfigError(
                 f"Glue's entry of {'.'.join(self.identifier)} leads to an object that is gone, as is all of"
                 f" {self.location}: delete the entry, and the table is filled again from the manifests"
             ) from error
-        return f"{scheme}://{max(numbered)[1]}"
+        return f"s3://{max(numbered)[1]}"
+
+    def _files(self) -> FileSystem:
+        files = load_file_io(self.catalogue.properties, self.location)
+        assert isinstance(files, PyArrowFileIO)
+        return files.fs_by_scheme("s3", self.bucket)
 
     def _lead_to(self, newest: str) -> None:
         _log.warning("%s leads to an object that is gone; led to %s", ".".join(self.identifier), newest)

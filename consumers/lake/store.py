@@ -9,7 +9,7 @@ from pyiceberg.table import Table as IcebergTable
 from consumers.keeper.store import Place
 from consumers.lake.catalogue import LakeCatalogue, naming_trouble
 from consumers.lake.files import data_files
-from consumers.lake.memory import as_properties, memory_of, not_yet_taken
+from consumers.lake.memory import as_properties, memory_of, not_yet_taken, taken_by_all
 from consumers.lake.prepare import prepare
 from consumers.manifests import Manifest
 from contract.tables import SPANNED, Table
@@ -41,9 +41,7 @@ class LakeStore:
         return prepare(self._catalogue, SPANNED, self._database, self._bucket, dry_run=dry_run)
 
     def taken(self) -> Mapping[Place, int]:
-        memories = [memory_of(self._load(table).properties) for table in SPANNED]
-        everywhere = set.intersection(*(set(memory) for memory in memories))
-        return {place: min(memory[place] for memory in memories) for place in everywhere}
+        return taken_by_all(memory_of(self._load(table).properties) for table in SPANNED)
 
     def take(self, manifests: Sequence[Manifest]) -> None:
         """Every object is looked at before the first table changes. After Outrun some tables may be ahead of others."""

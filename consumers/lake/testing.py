@@ -17,7 +17,7 @@ from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
 from consumers.manifests import Manifest
 from consumers.objects.s3 import S3Objects
-from consumers.warehouse.testing import SpanWriter, heartbeat, letter, lines_of, order
+from consumers.warehouse.testing import SpanWriter, heartbeat, hit, letter, lines_of, order
 from runtime.aws import client
 from runtime.effects import Effect, no_effect
 from runtime.settings import Aws, Lake
@@ -67,19 +67,23 @@ class OwnLake:
         return [dict(row) for row in LakeReader(self.unprepared()).query(text, parameters)]
 
 
-def spans_of(lake: OwnLake, count: int, *, shard_id: str = "s-0", orders: int = 2) -> list[Manifest]:
+def spans_of(
+    lake: OwnLake, count: int, *, shard_id: str = "s-0", application: str = "cold", orders: int = 2
+) -> list[Manifest]:
     """Spans with rows in every table."""
-    writer, spans = SpanWriter(lake.objects, shard_id=shard_id), []
+    writer, spans = SpanWriter(lake.objects, shard_id=shard_id, application=application), []
     for number in range(count):
         rows = [
             order(f"{shard_id}-{number}-{n}", day=DAY, arrived_at=AT, line=(shard_id, 10 * number + n))
             for n in range(orders)
         ]
+        requests = [hit(f"H-{shard_id}-{number}", day=DAY, arrived_at=AT, line=(f"{shard_id}-access", number))]
         spans.append(
             writer.write(
                 {
                     "orders": rows,
                     "lines": [line for row in rows for line in lines_of(row)],
+                    "hits": requests,
                     "letters": [letter(f"L-{shard_id}-{number}", day=DAY, arrived_at=AT, line=(shard_id, number))],
                     "account": [heartbeat(shard_id, 10 * number + orders, arrived_at=AT)],
                 }

@@ -37,7 +37,6 @@ def schema_of(table: Table) -> pa.Schema:
 
 _SCHEMAS = {table.name: schema_of(table) for table in tables.SPANNED}  # made once: every batch asks for one
 
-
 _TABLE_OF: dict[type, Table] = {HitRow: tables.HITS, LetterRow: tables.LETTERS, HeartbeatRow: tables.ACCOUNT}
 
 

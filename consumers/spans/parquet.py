@@ -12,7 +12,7 @@ _ROW_GROUP = 65_536  # rows: a few MiB each, which readers take whole
 _FASTEST = 1  # zstd's level 1: on our rows level 3 takes half as much time again and saves nothing
 # Hardly a value comes twice: a dictionary would be written beside the values, and given up.
 _DISTINCT = frozenset(
-    {"event_id", "content_hash", "order_id", "returns", "customer", "session", "letter_id", "sequence"}
+    {"event_id", "content_hash", "order_id", "returns", "customer", "session", "letter_id", "request_id", "sequence"}
     | {"event_time", "arrived_at", "read_at", "total", "revenue", "amount", "extra", "detail"}
     | {"origin_offset", "origin_crc", "end_offset", "lines", "bytes", "crc_sum", "file_size"}
 )

@@ -51,19 +51,22 @@ class RawWriter:
     def add(self, records: Sequence[Record], refused: Sequence[bool]) -> int:
         """Append records, oldest first. Returns the bytes of their data.
 
-        One that was not refused has been read as JSON already.
+        An object that was not refused has been read as JSON already; an access line may be no JSON, and good.
         """
         together = b"".join([record.data for record in records])
         if together.isascii() and b"\n" not in together and b"\r" not in together:
             lines = [
                 _line(record)
-                if is_refused
+                if is_refused or record.data[:1] != b"{"
                 else b'{"seq":"%d","sub":%d,"at":%b,"record":%b}\n'
                 % (*record.position, _encode(record.arrived_at), record.data)
                 for record, is_refused in zip(records, refused, strict=True)
             ]
         else:
-            lines = [_line(*each) for each in zip(records, refused, strict=True)]
+            lines = [
+                _line(record, is_refused or record.data[:1] != b"{")
+                for record, is_refused in zip(records, refused, strict=True)
+            ]
         self._write(lines)
         return len(together)
 
@@ -116,10 +119,10 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
 _line_decoder = Decoder(_Line)
 
 
-def _line(record: Record, is_refused: bool = True, why: bytes = b"") -> bytes:
+def _line(record: Record, may_be_anything: bool = True, why: bytes = b"") -> bytes:
     sequence, sub_sequence = record.position
     data, at = record.data, _encode(record.arrived_at)
-    if _is_one_line(data) and (not is_refused or _is_json(data)):
+    if _is_one_line(data) and (not may_be_anything or _is_json(data)):
         return b'{"seq":"%d","sub":%d,"at":%b,%b"record":%b}\n' % (sequence, sub_sequence, at, why, data)
     return b'{"seq":"%d","sub":%d,"at":%b,%b"record_b64":%b}\n' % (sequence, sub_sequence, at, why, _encode(data))
 

@@ -43,11 +43,11 @@ class Chained:
         return [record for manifest in self.manifests for file in manifest.letters for record in self._raw(file)]
 
     def check(self) -> None:
-        """Every object is what its manifest says, and each manifest's records are rows, letters or heartbeats."""
+        """Every object is what its manifest says, and its records orders, hits, letters or heartbeats."""
         for manifest in self.manifests:
             for file in manifest.data:
                 assert len(self._read(file)) == file.rows > 0
-            rows = sum(manifest.rows(name) for name in ("orders", "letters", "account"))
+            rows = sum(manifest.rows(name) for name in ("orders", "hits", "letters", "account"))
             originals = [record for file in manifest.raw for record in self._raw(file)]
             letters = [record for file in manifest.letters for record in self._raw(file)]
             assert rows == len(originals) == manifest.records > 0

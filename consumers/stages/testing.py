@@ -53,10 +53,12 @@ def stamp_of(
     return Stamp(k=kind, f=file, o=offset, n=len(line), c=zlib.crc32(line), h="shop/orders", t="2026-11-27T08:00:00.2Z")
 
 
-def stamped(line: bytes, *, file: str = "i-1-abc", offset: int = 0) -> bytes:
+def stamped(
+    line: bytes, *, kind: Literal["order", "access"] = "order", file: str = "i-1-abc", offset: int = 0
+) -> bytes:
     """The record that carries `line`, a JSON object that is not empty."""
     brace = line.rindex(b"}")
-    stamp = msgspec.json.encode(stamp_of(line, file=file, offset=offset))
+    stamp = msgspec.json.encode(stamp_of(line, kind=kind, file=file, offset=offset))
     return b'%b,"_sp":%b%b' % (line[:brace], stamp, line[brace:])
 
 

@@ -19,11 +19,8 @@ from consumers.warehouse.schema import Schema
 from contract.rows import CommitRow
 from contract.tables import ACCOUNT, COMMITS, HITS, LETTERS, LINES, ORDERS
 
-_JUDGED = (
-    identities.ORDERS,
-    identities.HITS,
-    identities.LETTERS,
-)  # tables of judged events, in the order in which they are taken
+# Tables of judged events, in the order in which they are taken.
+_JUDGED = (identities.ORDERS, identities.HITS, identities.LETTERS)
 
 # LOCK comes first: under SNAPSHOT isolation a transaction sees what was committed before its first statement that
 # reads or writes, so the ledger that is read after the lock has what the lock's last holder did. Whoever comes late,

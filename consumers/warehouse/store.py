@@ -109,9 +109,10 @@ class WarehouseStore:
             except Refused as refused:
                 raise Discrepancy(f"{refused}{_load_error(session)}") from refused
         _log.info(
-            "warehouse: %d manifests: %d orders, %d letters, %d duplicates, %d conflicts, %d redelivered",
+            "warehouse: %d manifests: %d orders, %d hits, %d letters, %d duplicates, %d conflicts, %d redelivered",
             done.manifests,
             done.orders,
+            done.hits,
             done.letters,
             done.duplicates,
             done.conflicts,

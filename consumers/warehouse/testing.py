@@ -75,6 +75,24 @@ def lines_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def hit(
+    event_id: str, *, day: dt.date, arrived_at: dt.datetime, line: tuple[str, int] | None, **more: Any
+) -> dict[str, Any]:
+    """A request's row."""
+    return {
+        "event_id": event_id,
+        "event_time": dt.datetime.combine(day, dt.time(12), dt.UTC),
+        "event_date": day,
+        "arrived_at": arrived_at,
+        "method": "GET",
+        "path": "/",
+        "status": 200,
+        "sent_bytes": 100,
+        **_origin(line),
+        **more,
+    }
+
+
 def letter(
     letter_id: str, *, day: dt.date, arrived_at: dt.datetime, line: tuple[str, int] | None, **more: Any
 ) -> dict[str, Any]:

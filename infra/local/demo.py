@@ -64,10 +64,12 @@ def drain(stack: Supervisor, *, within_s: float, stop: threading.Event) -> bool:
 
 
 def send_the_rest(stack: Supervisor, *, within_s: float, stop: threading.Event) -> bool:
-    """Wait until all that was written is sent, and every file's last heartbeat with it. Sooner if `stop` is set.
+    """Stop the agent, send what it has left, and every file's last heartbeat. Sooner if `stop` is set.
 
     Returns whether the streams have taken it all.
     """
+    # Not through the agent: one that has just died would come back to find its folders taken.
+    stack.stop_part(pipeline.AGENT)
     draining = pipeline.last_lines(stack.home, within_s=within_s)
     with stack.home.log_of(pipeline.AGENT).open("ab") as log, tempfile.TemporaryFile() as said:
         code = run_errand(draining, home=stack.home, stop=stop, output=said, errors=log)

@@ -52,7 +52,7 @@ def shoppers(home: Home, shop_url: str, count: int) -> Part:
 
 
 def last_lines(home: Home, *, within_s: float) -> Sequence[str]:
-    """The command that has the agent send all there is, and say of every file that it is done with it."""
+    """The command that sends what the agent has left, and says of every file that it is done with it."""
     return _command(home, "producers", "drain", "--timeout", f"{within_s:g}")
 
 

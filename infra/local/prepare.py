@@ -12,10 +12,10 @@ from consumers.warehouse.migrations import migrate
 from contract.identity import IdentityKey
 from infra.local.endpoints import Endpoints
 from infra.local.home import Home
-from infra.local.kafka.topics import make_topics
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
 from runtime.clock import SystemClock
+from runtime.outage import Stop
 from runtime.whole_file import write_whole
 
 
@@ -26,15 +26,17 @@ def prepare_files(home: Home) -> None:
     make_catalogue(home)
 
 
-def prepare_streams(endpoints: Endpoints) -> None:
+def prepare_streams(endpoints: Endpoints, stop: Stop) -> None:
     """The streams that have names, unless they are there; topics where Kafka is the transport.
 
-    Raises ConfigError for a broker that takes none.
+    Raises ConfigError for a broker that takes none, unless `stop` is set.
     """
     streams = endpoints.streams
     names = [name for name in (streams.transactions, streams.access) if name]
     if streams.transport == "kafka":
-        make_topics(endpoints.kafka.servers, names)
+        from infra.local.kafka.topics import make_topics  # half a second, for those who use it
+
+        make_topics(endpoints.kafka.servers, names, stop)
         return
     kinesis = client("kinesis", endpoints.aws)
     for name in names:

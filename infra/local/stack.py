@@ -62,7 +62,7 @@ def bring_up(
         with stack.console.status(f"starting {', '.join(part.name for part in parts)}"):
             stack.start([*parts, *beside])
         if settings.streams.transport in only:
-            prepare_streams(endpoints)
+            prepare_streams(endpoints, stack.stop)
         if ministack.NAME in only:
             prepare_buckets(endpoints)
         if REDSHIFT in only:
@@ -82,7 +82,7 @@ def refuse_mixing(home: Home, parts: Collection[str]) -> None:
     for before, now in (TRANSPORTS, TRANSPORTS[::-1]):
         if now in parts and home.has_data_of(before):
             raise ConfigError(
-                f"{home.root}: its streams are {before}'s; go on with `--stream {before}`, clear it with"
+                f"{home.root}: its streams are on {before}; go on with `--stream {before}`, clear it with"
                 " `python -m infra.local reset`, or choose another folder with --home"
             )
 

@@ -77,7 +77,8 @@ class Pipeline:
         return OpenSearch([self.endpoints.opensearch.url], timeout=self.endpoints.opensearch.timeout_s)
 
     def drain(self, *, within_s: float = 600.0) -> None:
-        """Wait until all that was written is sent, and every file's last heartbeat with it."""
+        """Send what the agent has left, and every file's last heartbeat. The agent is gone then."""
+        self.stack.stop_part(pipeline.AGENT)
         draining = pipeline.last_lines(self.home, within_s=within_s)
         done = subprocess.run(draining, cwd=PROJECT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

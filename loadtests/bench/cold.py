@@ -1,23 +1,22 @@
-"""Cold's CPU per million orders, from the stream to validated Parquet in S3, reading included.
+"""Cold's CPU per million records, from the stream to validated Parquet in S3, reading included.
 
-400,000 plain records on four shards of the local Kinesis, nested orders of 366 bytes with the agent's stamp beside
-them, 1,987 with a wrong total and 2,047 with an unknown SKU. Redpanda Connect 4.61 took 270 CPU-s per million for the
-same work (without identities, lines, raw records or manifests), and 1,105 MiB.
+400,000 records on four shards of the local Kinesis, three times over: nested orders of 366 bytes with the agent's stamp
+beside them, 1,987 with a wrong total and 2,047 with an unknown SKU, in aggregates as the agent sends them and each by
+itself; and a web server's lines in its combined format, in aggregates. Redpanda Connect 4.61 took 270 CPU-s per million
+of the plain orders for the same work (without identities, lines, raw records or manifests), and 1,105 MiB.
 
-The baseline is pyarrow writing the same rows, orders and lines, from Arrow tables in memory to the same S3, with
-nothing else. Each runs in a process of its own; starting Python is not counted.
+The baseline is pyarrow writing the same rows, from Arrow tables in memory to the same S3, with nothing else. Each runs
+in a process of its own; starting Python is not counted.
 """
 
 import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -26,57 +25,92 @@ from contract.identity import IdentityKey
 from infra.local.kinesis.process import ServerProcess
 from infra.local.testing import local_stack
 from loadtests.bench.cold_child import Job, Measured
-from loadtests.bench.orders import SKUS, orders
+from loadtests.bench.cold_streams import RECORDS, UNKNOWN_SKUS, WRONG_TOTALS, Keyed, fill, of_lines, of_orders
+from loadtests.bench.orders import SKUS
 from loadtests.bench.report import Figure
 from runtime.aws import client
 from runtime.settings import Aws, Lake
 
 RUNS = 3
-_RECORDS, _WRONG_TOTALS, _UNKNOWN_SKUS = 400_000, 1_987, 2_047
-_REFUSED = _WRONG_TOTALS + _UNKNOWN_SKUS
-_SHARDS, _STREAM, _TOGETHER = 4, "bench", 500
 _ROOT = Path(__file__).resolve().parents[2]
 _BASELINE = "pyarrow writing the same rows with nothing else"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Load:
+    """One stream, and what cold and pyarrow took for it, a run each."""
+
+    stream: str
+    records: Callable[[], Iterator[Keyed]]
+    aggregate: bool = True
+    is_access: bool = False
+    refused: int = WRONG_TOTALS + UNKNOWN_SKUS
+    cold: list[Measured] = field(default_factory=list)
+    baseline: list[Measured] = field(default_factory=list)
+
+    def run(self, job: Job, number: int) -> None:
+        """Once more, under another application."""
+        this = msgspec.structs.replace(
+            job, stream=self.stream, is_access=self.is_access, application=f"{self.stream}-{number}"
+        )
+        done = _measure(this)
+        if (done.rows, done.letters) != (RECORDS - self.refused, self.refused):
+            raise RuntimeError(f"{done.rows} rows and {done.letters} letters: some are lost")
+        self.cold.append(done)
+        self.baseline.append(_measure(msgspec.structs.replace(this, what="pyarrow")))
+
+    def cpu(self, name: str, unit: str, target: float) -> Figure:
+        """Its CPU per million records."""
+        return Figure(
+            name=name,
+            unit=unit,
+            better="lower",
+            target=target,
+            values=[each.cpu_s * 1e6 / RECORDS for each in self.cold],
+            baseline=_BASELINE,
+            baseline_values=[each.cpu_s * 1e6 / RECORDS for each in self.baseline],
+        )
+
+    def bytes_in_the_lake(self, name: str, unit: str, target: float) -> Figure:
+        """Parquet per row, lines of orders included."""
+        return Figure(
+            name=name,
+            unit=unit,
+            better="lower",
+            target=target,
+            values=[each.object_bytes / each.rows for each in self.cold],
+            baseline=f"{_BASELINE}, its defaults and zstd",
+            baseline_values=[each.object_bytes / each.rows for each in self.baseline],
+        )
+
+
 def run() -> Sequence[Figure]:
     """CPU, bytes in the lake and peak memory."""
-    cold: list[Measured] = []
-    baseline: list[Measured] = []
+    orders = _Load(stream="orders", records=of_orders)
+    plain = _Load(stream="plain", records=of_orders, aggregate=False)
+    access = _Load(stream="access", records=of_lines, is_access=True, refused=0)
+    loads = (orders, plain, access)
     with tempfile.TemporaryDirectory(prefix="bench-cold-") as folder, _parts(Path(folder)) as job:
+        for load in loads:
+            fill(client("kinesis", job.aws), load.stream, load.records(), aggregate=load.aggregate)
         for number in range(RUNS):
-            this = msgspec.structs.replace(job, application=f"run-{number}")
-            cold.append(_measure(this))
-            if (cold[-1].orders, cold[-1].letters) != (_RECORDS - _REFUSED, _REFUSED):
-                raise RuntimeError(f"{cold[-1].orders} orders and {cold[-1].letters} letters: some are lost")
-            baseline.append(_measure(msgspec.structs.replace(this, what="pyarrow")))
+            for load in loads:
+                load.run(job, number)
     return [
-        Figure(
-            name="cpu",
-            unit="CPU-s/M orders",
-            better="lower",
-            target=20.0,
-            values=[each.cpu_s * 1e6 / _RECORDS for each in cold],
-            baseline=_BASELINE,
-            baseline_values=[each.cpu_s * 1e6 / _RECORDS for each in baseline],
-        ),
-        Figure(
-            name="lake",
-            unit="B/order",
-            better="lower",
-            target=150.0,  # orders and their lines; 64 of them are ids and hashes, which are random
-            values=[each.object_bytes / each.orders for each in cold],
-            baseline=f"{_BASELINE}, its defaults and zstd",
-            baseline_values=[each.object_bytes / each.orders for each in baseline],
-        ),
+        orders.cpu("cpu", "CPU-s/M orders", 20.0),
+        plain.cpu("cpu_plain", "CPU-s/M orders", 25.0),
+        access.cpu("cpu_access", "CPU-s/M lines", 20.0),
+        # Of these, 64 bytes are ids and hashes, which are random; a line's id is 16.
+        orders.bytes_in_the_lake("lake", "B/order", 150.0),
+        access.bytes_in_the_lake("lake_access", "B/line", 60.0),
         Figure(
             name="peak_memory",
             unit="MiB",
             better="lower",
             target=768.0,  # [cold] memory_mib, Python and the libraries
-            values=[each.peak_mib for each in cold],
+            values=[max(load.cold[number].peak_mib for load in loads) for number in range(RUNS)],
             baseline=f"{_BASELINE}, all rows in memory",
-            baseline_values=[each.peak_mib for each in baseline],
+            baseline_values=[each.peak_mib for each in orders.baseline],
         ),
     ]
 
@@ -89,13 +123,12 @@ def _measure(job: Job) -> Measured:
 
 @contextmanager
 def _parts(folder: Path) -> Iterator[Job]:
-    """A full stream on a Kinesis without limits, and S3."""
+    """A Kinesis without limits, and S3."""
     with (
         local_stack(folder / "stack", parts=("ministack",)) as endpoints,
         ServerProcess(folder / "kinesis", "--no-limits") as server,
     ):
         aws = replace(endpoints.aws, kinesis_endpoint=server.url)
-        _fill(client("kinesis", aws))
         key_file, catalogue = folder / "identity.key", folder / "catalogue.ndjson"
         key_file.write_bytes(msgspec.json.encode(IdentityKey(key_id="bench", secret=secrets.token_bytes(32))))
         catalogue.write_bytes(to_ndjson(Product(sku=sku, name=sku, price=1, currency="GBP") for sku in sorted(SKUS)))
@@ -103,28 +136,13 @@ def _parts(folder: Path) -> Iterator[Job]:
             what="cold",
             aws=aws,
             lake=_lake(aws),
-            stream=_STREAM,
+            stream="",
+            is_access=False,
             application="",
             key_file=str(key_file),
             catalogue=str(catalogue),
-            records=_RECORDS,
+            records=RECORDS,
         )
-
-
-def _fill(kinesis: Any) -> None:
-    kinesis.create_stream(StreamName=_STREAM, ShardCount=_SHARDS)
-    kinesis.get_waiter("stream_exists").wait(StreamName=_STREAM, WaiterConfig={"Delay": 1})
-    load = orders(_RECORDS, wrong_totals=_WRONG_TOTALS, unknown_skus=_UNKNOWN_SKUS)
-    step = (1 << 128) // _SHARDS
-    number = 0
-    while some := list(islice(load, _TOGETHER)):
-        records = [
-            {"Data": data, "PartitionKey": "k", "ExplicitHashKey": str((number + place) % _SHARDS * step)}
-            for place, data in enumerate(some)
-        ]
-        if kinesis.put_records(StreamName=_STREAM, Records=records)["FailedRecordCount"]:
-            raise RuntimeError("the stream refused records")
-        number += len(some)
 
 
 def _lake(aws: Aws) -> Lake:

@@ -31,6 +31,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     aws: Aws
     lake: Lake
     stream: str
+    is_access: bool
     application: str
     key_file: str
     catalogue: str
@@ -44,7 +45,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     peak_mib: float  # resident, Python and libraries included
     object_bytes: int  # Parquet
-    orders: int
+    rows: int  # orders or hits
     letters: int
 
 
@@ -52,12 +53,14 @@ def cold(job: Job) -> Measured:
     """Read the stream to its end, as `python -m consumers cold` does, and stop."""
     settings = ColdSettings(
         aws=job.aws,
-        streams=Streams(transactions=job.stream, access=""),
+        streams=Streams(transactions="", access=job.stream)
+        if job.is_access
+        else Streams(transactions=job.stream, access=""),
         lake=job.lake,
         identity=Identity(key_file=job.key_file),
         reference=Reference(catalogue=job.catalogue),
         cold_fleet=ColdFleet(poll_s=0.2),
-        cold=Cold(application=job.application),
+        cold=Cold(application=job.application, access_application=job.application),
     )
     reading = _Reading(job.records)
     run_cold(settings, reading.is_over)
@@ -69,7 +72,7 @@ def cold(job: Job) -> Measured:
         wall_s=wall_s,
         peak_mib=peak_mib,
         object_bytes=sum(file.bytes for manifest in manifests for file in manifest.data),
-        orders=sum(manifest.rows("orders") for manifest in manifests),
+        rows=sum(manifest.rows(table) for manifest in manifests for table in ("orders", "hits")),
         letters=sum(manifest.rows("letters") for manifest in manifests),
     )
 
@@ -102,10 +105,13 @@ class _Reading:
 
 
 def pyarrow(job: Job) -> Measured:
-    """Write what cold wrote of orders and lines, from Arrow tables in memory, with pyarrow's own defaults for zstd."""
+    """Write what cold wrote of orders, lines and hits, from Arrow tables in memory, with pyarrow's own defaults for
+    zstd."""
     s3 = client("s3", job.aws)
     lake = S3Objects(s3, job.lake.bucket)
-    files = [file for manifest in _manifests(job) for file in manifest.data if file.table in ("orders", "lines")]
+    files = [
+        file for manifest in _manifests(job) for file in manifest.data if file.table in ("orders", "lines", "hits")
+    ]
     tables = {file.key: pq.read_table(pa.BufferReader(lake.get(file.key))) for file in files}
     started_s, cpu_s, written = time.monotonic(), time.process_time(), 0
     for key, table in tables.items():
@@ -119,7 +125,7 @@ def pyarrow(job: Job) -> Measured:
         wall_s=time.monotonic() - started_s,
         peak_mib=_peak_mib(),
         object_bytes=written,
-        orders=sum(table.num_rows for key, table in tables.items() if "data/orders/" in key),
+        rows=sum(table.num_rows for key, table in tables.items() if "data/lines/" not in key),
         letters=0,
     )
 

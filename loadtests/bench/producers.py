@@ -1,100 +1,164 @@
 """The agent's CPU per million lines, from a file to the acknowledgement, beside other ways to send the same file.
 
 Orders of 366 bytes and access lines on the local Kinesis without limits, 64 shards (so that the agent's own respect for
-a shard's limits does not hold it back). Each tool runs in a process of its own; starting Python is not counted. The
-agent stamps every line and keeps a checkpoint meanwhile; the others only send.
+a shard's limits does not hold it back). Each tool runs in a process of its own; starting Python or Java is not counted.
+The agent checks and stamps every line, packs it for the shard that its own key leads to, and keeps a checkpoint
+meanwhile; the others only send, async-kinesis all lines of an aggregate under one random key. Then how long an order
+waits on a stream of four shards with its limits on, beside the same bare loop.
 
-The Java KPL 1.0.7 took 66 CPU-s a million and 900 MiB for the same orders; it is not run here.
+What the other tools need is installed from lock files. A tool that cannot be is left out, and stderr says so.
 """
 
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import msgspec
+import urllib3
 from rich.console import Console
 
 from infra.local.home import PROJECT
 from infra.local.kinesis.process import ServerProcess
 from loadtests.bench.orders import lines as order_lines
 from loadtests.bench.producers_child import Job, Measured
+from loadtests.bench.producers_kpl import kpl
+from loadtests.bench.producers_waits import RATE, p99_ms
 from loadtests.bench.report import Figure
-from runtime.aws import client
-from runtime.settings import Aws
 
 RUNS = 3
-_LINES, _ACCESS_LINES = 400_000, 400_000
+_LINES = 400_000
 _SHARDS = 64
 _PEERS = PROJECT / "requirements" / "peers.txt"
 _PEERS_HOME = PROJECT / ".storepulse" / "peers"
 _BARE = "a bare boto3 put_records loop"
+_ASYNC_KINESIS, _KPL = "async-kinesis 3.0.1 with its KPL aggregator", "the Java KPL 1.0.7"
+
+Send = Callable[[Path, Path], Measured]  # in a folder of its own, a file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to send a file."""
+
+    name: str
+    source: str
+    send: Send
 
 
 def run() -> Sequence[Figure]:
-    """CPU of each way, peak memory of the agent."""
+    """CPU of each way, peak memory of the agent, the wait of an order."""
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="bench-producers-") as folder:
-        sources = {"orders": Path(folder) / "orders", "access": Path(folder) / "access"}
+    with tempfile.TemporaryDirectory(prefix="bench-producers-") as name:
+        folder = Path(name)
+        sources = {"orders": folder / "orders", "access": folder / "access"}
         _write(sources["orders"], order_lines(_LINES))
-        _write(sources["access"], access_lines(_ACCESS_LINES))
-        peer = _peer(console)
-        runs: dict[str, list[Measured]] = {}
+        _write(sources["access"], access_lines(_LINES))
+        ways = [*_OURS, *_others(folder, console)]
+        used: dict[str, list[Measured]] = {way.name: [] for way in ways}
+        waits: dict[str, list[float]] = {"aggregated": [], "boto3": []}
         for number in range(RUNS):
-            for name, what, source in _WAYS:
-                place = Path(folder) / f"{name}-{number}"
-                runs.setdefault(name, []).append(_measure(place, what, sources[source]))
-            if peer:
-                place = Path(folder) / f"async-kinesis-{number}"
-                runs.setdefault("async_kinesis", []).append(_measure_peer(place, peer, sources["orders"]))
-    return _figures(runs)
+            for way in ways:
+                measured = way.send(folder / f"{way.name}-{number}", sources[way.source])
+                if measured.lines != _LINES:
+                    raise RuntimeError(f"{way.name} sent {measured.lines} of {_LINES} lines")
+                used[way.name].append(measured)
+            for what, found in waits.items():
+                found.append(p99_ms(folder / f"waits-{what}-{number}", what))
+    return [*_figures(used), _wait_figure(waits)]
 
 
-_WAYS = (
-    ("boto3", "boto3", "orders"),
-    ("plain", "plain", "orders"),
-    ("aggregated", "aggregated", "orders"),
-    ("boto3_access", "boto3", "access"),
-    ("access", "aggregated", "access"),
+def _with(what: str) -> Send:
+    def send(place: Path, source: Path) -> Measured:
+        with _stream(place) as server:
+            (place / "spool").mkdir()
+            file = place / "spool" / "a.ndjson"
+            file.hardlink_to(source)
+            job = Job(what=what, endpoint=server.url, stream="bench", file=str(file), state=str(place / "state"))
+            command = [sys.executable, "-m", "loadtests.bench.producers_child"]
+            child = subprocess.run(
+                command, input=msgspec.json.encode(job), stdout=subprocess.PIPE, cwd=PROJECT, check=True
+            )
+        return msgspec.json.decode(child.stdout, type=Measured)
+
+    return send
+
+
+_OURS = (
+    Way(name="boto3", source="orders", send=_with("boto3")),
+    Way(name="plain", source="orders", send=_with("plain")),
+    Way(name="aggregated", source="orders", send=_with("aggregated")),
+    Way(name="boto3_access", source="access", send=_with("boto3")),
+    Way(name="access", source="access", send=_with("aggregated")),
 )
 
 
-def _figures(runs: dict[str, list[Measured]]) -> list[Figure]:
-    def cpu(name: str) -> list[float]:
-        return [each.cpu_s * 1e6 / each.lines for each in runs[name]]
+def _others(folder: Path, console: Console) -> Iterator[Way]:
+    python = _peer(console)
+    if python:
 
-    def of_cpu(name: str, target: float, baseline: str, against: str, figure: str = "") -> Figure:
+        def send_async(place: Path, source: Path) -> Measured:
+            with _stream(place) as server:
+                script = Path(__file__).with_name("async_kinesis_child.py")
+                command = [str(python), "-P", str(script), server.url, "bench", str(source)]
+                child = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+            return msgspec.json.decode(child.stdout, type=Measured)
+
+        yield Way(name=_ASYNC_KINESIS, source="orders", send=send_async)
+    (folder / "kpl").mkdir()
+    java = kpl(folder / "kpl", console)
+    if java:
+
+        def send_java(place: Path, source: Path) -> Measured:
+            with _stream(place, "--tls") as server:
+                return java.send(server.port, "bench", source)
+
+        yield Way(name=_KPL, source="orders", send=send_java)
+
+
+def _figures(used: dict[str, list[Measured]]) -> Iterator[Figure]:
+    def cpu(way: str) -> list[float]:
+        return [each.cpu_s * 1e6 / each.lines for each in used[way]]
+
+    def peaks(way: str) -> list[float]:
+        return [each.peak_mib for each in used[way]]
+
+    def figure(name: str, of: Callable[[str], list[float]], way: str, target: float, beside: str, what: str) -> Figure:
         return Figure(
-            name=figure or name,
-            unit="CPU-s/M lines",
+            name=name,
+            unit="MiB" if of is peaks else "CPU-s/M lines",
             better="lower",
             target=target,
-            values=cpu(name),
-            baseline=baseline,
-            baseline_values=cpu(against),
+            values=of(way),
+            baseline=what,
+            baseline_values=of(beside),
         )
 
-    figures = [
-        of_cpu("aggregated", 5.0, _BARE, "boto3"),
-        of_cpu("plain", statistics.median(cpu("boto3")), _BARE, "boto3"),
-        of_cpu("access", 6.0, _BARE, "boto3_access"),
-        Figure(
-            name="peak_memory",
-            unit="MiB",
-            better="lower",
-            target=150.0,
-            values=[each.peak_mib for each in runs["aggregated"]],
-            baseline=_BARE,
-            baseline_values=[each.peak_mib for each in runs["boto3"]],
-        ),
-    ]
-    if "async_kinesis" in runs:
-        peer = "async-kinesis 3.0.1 with its KPL aggregator"
-        figures.append(of_cpu("aggregated", 5.0, peer, "async_kinesis", figure="aggregated_beside_async_kinesis"))
-    return figures
+    yield figure("aggregated", cpu, "aggregated", 5.0, "boto3", _BARE)
+    yield figure("plain", cpu, "plain", statistics.median(cpu("boto3")), "boto3", _BARE)
+    yield figure("access", cpu, "access", 6.0, "boto3_access", _BARE)
+    yield figure("peak_memory", peaks, "aggregated", 150.0, "boto3", _BARE)
+    for short, other in (("async", _ASYNC_KINESIS), ("kpl", _KPL)):
+        if other in used:
+            yield figure(f"beside_{short}", cpu, "aggregated", 5.0, other, other)
+            yield figure(f"memory_beside_{short}", peaks, "aggregated", 150.0, other, other)
+
+
+def _wait_figure(waits: dict[str, list[float]]) -> Figure:
+    return Figure(
+        name="append_to_stored_p99",
+        unit=f"ms at {RATE:g} orders/s",
+        better="lower",
+        target=250.0,
+        values=waits["aggregated"],
+        baseline=_BARE,
+        baseline_values=waits["boto3"],
+    )
 
 
 def access_lines(count: int) -> Iterator[bytes]:
@@ -112,33 +176,22 @@ def _write(path: Path, lines: Iterator[bytes]) -> None:
         file.writelines(line + b"\n" for line in lines)
 
 
-def _measure(place: Path, what: str, source: Path) -> Measured:
-    with _stream(place) as endpoint:
-        (place / "spool").mkdir()
-        file = place / "spool" / "a.ndjson"
-        file.hardlink_to(source)
-        job = Job(what=what, endpoint=endpoint, stream="bench", file=str(file), state=str(place / "state"))
-        command = [sys.executable, "-m", "loadtests.bench.producers_child"]
-        child = subprocess.run(command, input=msgspec.json.encode(job), stdout=subprocess.PIPE, cwd=PROJECT, check=True)
-    return msgspec.json.decode(child.stdout, type=Measured)
-
-
-def _measure_peer(place: Path, python: Path, source: Path) -> Measured:
-    with _stream(place) as endpoint:
-        script = Path(__file__).with_name("async_kinesis_child.py")
-        command = [str(python), "-P", str(script), endpoint, "bench", str(source)]
-        child = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return msgspec.json.decode(child.stdout, type=Measured)
-
-
 @contextmanager
-def _stream(place: Path) -> Iterator[str]:
+def _stream(place: Path, *options: str) -> Iterator[ServerProcess]:
     place.mkdir()
-    with ServerProcess(place / "kinesis", "--no-limits") as server:
-        kinesis = client("kinesis", Aws(kinesis_endpoint=server.url, access_key_id="b", secret_access_key="b"))
+    with ServerProcess(place / "kinesis", "--no-limits", *options) as server:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # its certificate is its own
+        kinesis = boto3.client(
+            "kinesis",
+            endpoint_url=server.url,
+            region_name="eu-west-2",
+            aws_access_key_id="bench",
+            aws_secret_access_key="bench",
+            verify=False,
+        )
         kinesis.create_stream(StreamName="bench", ShardCount=_SHARDS)
         kinesis.get_waiter("stream_exists").wait(StreamName="bench", WaiterConfig={"Delay": 1})
-        yield server.url
+        yield server
 
 
 def _peer(console: Console) -> Path | None:

@@ -31,8 +31,9 @@ class Batch:
         self._bytes = 0
 
     def take_all(self, lines: Sequence[Packed]) -> bool:
-        """As many of them as there is room for, from the first on. Whether that was all."""
-        size = sum([len(key) + len(data) for _, _, _, _, key, data in lines])
+        """As many of them as there is room for, from the first on; at least one is given. Whether that was all."""
+        *_, keys, data = zip(*lines, strict=True)
+        size = sum(map(len, keys)) + sum(map(len, data))
         if len(self.lines) + len(lines) > self._limits.lines or self._bytes + size > self._limits.bytes:
             return all(self.take(line) for line in lines)
         self.lines += lines

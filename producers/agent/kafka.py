@@ -5,12 +5,11 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from producers.agent.pack import Packed
 from producers.agent.put import Limits
-from runtime.errors import ConfigError
+from runtime.kafka import administrator, client, naming_outages, partitions_of
 from runtime.outage import Outage, Stop
 
 # Inside this time kafka-python retries, and the broker's sequence numbers keep a retry from being stored twice. What is
@@ -18,13 +17,24 @@ from runtime.outage import Outage, Stop
 # `delivery_timeout_ms`) acknowledges nothing more for good, seen with 3.0.12.
 _DELIVERY_MS = 10_000
 _REQUEST_MS = 5_000
-# kafka-python doubles the pause between two attempts to connect up to 30 s by default: a broker that was away for a
-# while is then not seen for as long again after it is back.
-_RECONNECT_MS = 500
-_BOOTSTRAP_MS = 2_000
 _CLOSE_S = 1.0
 # The producer copies what it is given: 10 MB of lines in memory, and a flush far shorter than _DELIVERY_MS.
 AT_ONCE = Limits(lines=5_000, bytes=4_500_000)
+
+
+class _Producer(KafkaProducer):  # type: ignore[misc]
+    """One that ends without a word.
+
+    kafka-python closes what is collected, and what is left when the interpreter ends, and says on stderr that what it
+    still held was not acknowledged: it is on disk, and comes again.
+    """
+
+    def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
+        try:
+            super().close(timeout, null_logger)
+        except KafkaError:
+            if not null_logger:  # as both of these call it
+                raise
 
 
 class KafkaStream:
@@ -34,38 +44,30 @@ class KafkaStream:
 
     def __init__(self, servers: str, topic: str) -> None:
         """`servers`: addresses separated by commas. Nothing is connected before `check`."""
-        self._servers = servers.split(",")
+        self._servers = servers
         self._topic = topic
         self._producer: Any = None
 
     def check(self) -> None:
         """Asks for the topic once: a producer asks again and again until it is there."""
-        try:
-            admin = KafkaAdminClient(bootstrap_servers=self._servers, bootstrap_timeout_ms=_BOOTSTRAP_MS)
-            try:
-                topics = admin.list_topics()
-            finally:
-                admin.close()
-            self._connected()
-        except KafkaError as error:
-            self.close()
-            raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
-        if self._topic not in topics:
-            raise ConfigError(f"Kafka has no topic {self._topic!r}: create it, or mend [streams]")
+        with administrator(self._servers) as admin:
+            partitions_of(admin, self._topic)
+        self._connected()
 
     def put(self, batch: Sequence[Packed], stop: Stop) -> Sequence[str | None]:
         """One batch, waited for. A producer that has not brought it through in time is replaced by a fresh one."""
+        producer = self._connected()
         try:
-            producer = self._connected()
-            sent = [producer.send(self._topic, key=line.key.encode(), value=line.data) for line in batch]
-        except KafkaError as error:
+            with naming_outages():
+                sent = [producer.send(self._topic, key=line.key.encode(), value=line.data) for line in batch]
+        except BaseException:
             self.close()
-            raise Outage(f"no Kafka broker answers ({type(error).__name__})") from error
+            raise
         try:
             producer.flush(timeout=_DELIVERY_MS / 1000)
         except KafkaTimeoutError:
             self.close()
-        codes = [None if future.succeeded() else type(future.exception).__name__ for future in sent]
+        codes = [_code_of(future) for future in sent]
         if None not in codes:
             raise Outage(f"no Kafka broker answers ({codes[0]})")
         return codes
@@ -78,25 +80,30 @@ class KafkaStream:
         try:
             producer.close(timeout=0)
         except KafkaError:
-            # It flushes first, and where that fails it leaves its thread running and closes once more when it is
-            # collected, with a traceback on stderr. Made to give up what it holds, it closes in good order.
+            # It flushes first, and where that fails it leaves its thread running. Made to give up what it holds, it
+            # closes in good order.
             producer._sender.force_close()
             with suppress(KafkaError):
                 producer.close(timeout=_CLOSE_S)
 
     def _connected(self) -> Any:
-        """The producer, made when there is none. Raises KafkaError."""
-        self._producer = self._producer or KafkaProducer(
-            bootstrap_servers=self._servers,
-            bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        """The producer, made when there is none. Raises Outage, ConfigError."""
+        self._producer = self._producer or client(
+            _Producer,
+            self._servers,
             acks="all",
             enable_idempotence=True,
             request_timeout_ms=_REQUEST_MS,
             max_block_ms=_DELIVERY_MS,
-            reconnect_backoff_max_ms=_RECONNECT_MS,
             batch_size=1 << 18,
             max_request_size=(1 << 20) + 1024,
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
         return self._producer
+
+
+def _code_of(future: Any) -> str | None:
+    if future.succeeded():
+        return None
+    return type(future.exception).__name__ if future.exception else "unanswered"

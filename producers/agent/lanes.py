@@ -17,18 +17,22 @@ from producers.agent.tokens import Room
 class Lane:
     """One shard's lines of a batch."""
 
-    def __init__(self, shard_id: str, room: Room, places: list[int], lines: list[Packed]) -> None:
-        """`places` of the lines in the batch."""
+    def __init__(
+        self, shard_id: str, room: Room, places: list[int], keys: Sequence[str], data: Sequence[bytes]
+    ) -> None:
+        """`places` in the batch, `keys` and `data` of its lines."""
         self.shard_id = shard_id
         self.room = room
         self.places = places
-        self.lines = lines
+        self.keys = keys
+        self.data = data
         self.done = 0  # so many of them are stored
-        self.ends = list(accumulate([len(line.data) + len(line.key) + OVERHEAD for line in lines]))
+        around = OVERHEAD + max(map(len, keys))
+        self.ends = list(accumulate([len(line) + around for line in data]))
 
     @property
     def is_empty(self) -> bool:
-        return self.done == len(self.lines)
+        return self.done == len(self.data)
 
 
 class Entry:
@@ -45,12 +49,12 @@ class Entry:
 
     def record(self) -> dict[str, Any]:
         """As PutRecords takes it."""
-        lines = self.lane.lines[self.begin : self.end]
-        key = lines[0].key
-        if len(lines) == 1:
-            return {"Data": lines[0].data, "PartitionKey": key}
-        data = packed_together([line.key for line in lines], [line.data for line in lines])
-        return {"Data": data, "PartitionKey": OUTER_KEY, "ExplicitHashKey": str(hash_key_of(key))}
+        lane = self.lane
+        keys, data = lane.keys[self.begin : self.end], lane.data[self.begin : self.end]
+        if len(data) == 1:
+            return {"Data": data[0], "PartitionKey": keys[0]}
+        hash_key = str(hash_key_of(keys[0]))
+        return {"Data": packed_together(keys, data), "PartitionKey": OUTER_KEY, "ExplicitHashKey": hash_key}
 
 
 class Lanes:
@@ -61,11 +65,14 @@ class Lanes:
     ) -> None:
         self._most_bytes = most_bytes
         self.codes: list[str | None] = [HELD_BACK] * len(batch)  # of the batch's lines
+        # Columns: each look at a line itself is a walk to a place in memory that the processor has forgotten.
+        _, _, _, _, keys, data = zip(*batch, strict=True)
         places: list[list[int]] = [[] for _ in shards.shard_ids]
-        for place, shard in enumerate(shards.shards_of([line.key for line in batch])):
-            places[shard].append(place)
+        take = [mine.append for mine in places]
+        for place, shard in enumerate(shards.shards_of(keys)):
+            take[shard](place)
         self._lanes = deque(
-            Lane(shard_id, room_of(shard_id), mine, [batch[place] for place in mine])
+            Lane(shard_id, room_of(shard_id), mine, [keys[place] for place in mine], [data[place] for place in mine])
             for shard_id, mine in zip(shards.shard_ids, places, strict=True)
             if mine
         )

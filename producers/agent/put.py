@@ -127,7 +127,7 @@ class Sender:
             acknowledged, trouble = [False] * len(batch), str(outage)
         else:
             acknowledged = [code is None for code in codes]
-            trouble = next((code for code in codes if code is not None and code is not HELD_BACK), "")
+            trouble = next((code for code in dict.fromkeys(codes) if code is not None and code is not HELD_BACK), "")
         if any(acknowledged):
             self.is_well = True
             self._fruitless = 0

@@ -1,7 +1,7 @@
 """Which shard a partition key leads to, foretold: what is packed together shall belong to one shard."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contract.kpl.aggregate import LARGEST_HASH_KEY, hash_key_of
@@ -18,10 +18,13 @@ class ShardMap:
         self._ends = tuple(last_hash_keys)
         self._known: dict[str, int] = {}
 
-    def shards_of(self, keys: Iterable[str]) -> list[int]:
+    def shards_of(self, keys: Sequence[str]) -> list[int]:
         """For each key the place in `shard_ids` of the shard that it leads to."""
         known = self._known
-        return [known[key] if key in known else self._find(key) for key in keys]
+        try:
+            return list(map(known.__getitem__, keys))
+        except KeyError:
+            return [known[key] if key in known else self._find(key) for key in keys]
 
     def _find(self, key: str) -> int:
         if len(self._known) == _KEYS_KNOWN:

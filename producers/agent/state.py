@@ -3,9 +3,8 @@
 import dataclasses
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -178,12 +177,17 @@ class State:
 
         Returns over how many lines and bytes.
         """
-        moved_lines = moved_bytes = 0
+        taken = _up_to_the_first_gap(batch, acknowledged)
+        if not taken:
+            return 0, 0
+        moved_lines = moved_bytes = start = 0
         reached: dict[str, tuple[int, int, int]] = {}
-        for file_id, group in groupby(_up_to_the_first_gap(batch, acknowledged), attrgetter("file_id")):
+        file_ids, _, ends, crcs, _, _ = zip(*taken, strict=True)
+        for file_id, group in groupby(file_ids):
             _, count, crc_sum = reached.get(file_id, (0, 0, 0))
-            taken = list(group)
-            reached[file_id] = taken[-1].end, count + len(taken), crc_sum + sum([line.crc for line in taken])
+            stop = start + len(list(group))
+            reached[file_id] = ends[stop - 1], count + stop - start, crc_sum + sum(crcs[start:stop])
+            start = stop
         for file_id, (offset, lines, crc_sum) in reached.items():
             record = self._files[file_id]
             moved_lines += lines
@@ -217,7 +221,7 @@ class State:
         replace(folder / f"{file_id}@{offset}", _range_of(file, offset, size), self._effect, "refused")
 
 
-def _up_to_the_first_gap(batch: Sequence[Packed], acknowledged: Sequence[bool]) -> Iterable[Packed]:
+def _up_to_the_first_gap(batch: Sequence[Packed], acknowledged: Sequence[bool]) -> Sequence[Packed]:
     """Of each file, the lines before the first that is not acknowledged."""
     if all(acknowledged):
         return batch

@@ -88,12 +88,20 @@ class FakeStream:
         fault = next(self._faults)
         some = {Fault.THROTTLE_SOME, Fault.DROP_ANSWER_OF_SOME}
         none = {Fault.THROTTLE_ALL, Fault.REFUSE}
-        taken = [fault not in none and (fault not in some or self._rng.random() < 0.5) for _ in entries]
-        self.stored += [line for lines, is_taken in zip(entries, taken, strict=True) if is_taken for line in lines]
+        taken = self.some_of(entries) if fault in some else [fault not in none] * len(entries)
+        self.keep([line for lines, is_taken in zip(entries, taken, strict=True) if is_taken for line in lines])
         self._effect("stored")
         if fault in (Fault.REFUSE, Fault.DROP_ANSWER, Fault.DROP_ANSWER_OF_SOME):
             raise Outage("no answer")
         return [None if is_taken else "ProvisionedThroughputExceededException" for is_taken in taken]
+
+    def some_of(self, entries: Sequence[Sequence[Packed]]) -> list[bool]:
+        """Which entries are stored where not all are."""
+        return [self._rng.random() < 0.5 for _ in entries]
+
+    def keep(self, records: Sequence[Packed]) -> None:
+        """Store them, in this order."""
+        self.stored += records
 
 
 RHYTHM = Rhythm(moved_s=10.0, idle_s=60.0, final_after_s=300.0)

@@ -82,7 +82,7 @@ class FakeShards(FakeStream):
         assert 1 <= len(Records) <= ONE_REQUEST.lines
         assert sum(len(record["Data"]) + len(record["PartitionKey"]) for record in Records) <= ONE_REQUEST.bytes
         places = [bisect_left(self.ends, _hash_key_of(record)) for record in Records]
-        entries = [_lines_of(record) for record in Records]
+        entries = [lines_of(record) for record in Records]
         together = [place for place, lines in zip(places, entries, strict=True) if len(lines) > 1]
         assert self._has_changed or len(together) == len(set(together))
         codes = self.answer(entries)
@@ -114,7 +114,8 @@ def _hash_key_of(record: dict[str, Any]) -> int:
     return hash_key_of(record["PartitionKey"]) if explicit is None else int(explicit)
 
 
-def _lines_of(record: dict[str, Any]) -> list[Packed]:
+def lines_of(record: dict[str, Any]) -> list[Packed]:
+    """The lines that a record of Kinesis carries."""
     users = opened(record["Data"]) or [UserRecord(record["PartitionKey"], record["Data"])]
     assert len(users) == 1 or record["PartitionKey"] == OUTER_KEY
     return [_packed(user) for user in users]

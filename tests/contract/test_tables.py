@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from contract.tables import ACCOUNT, LETTERS, LINES, ORDERS, WAREHOUSE, Column, Kind, columns_of
+from contract.tables import ACCOUNT, HITS, LETTERS, LINES, ORDERS, WAREHOUSE, Column, Kind, columns_of
 
 pytestmark = pytest.mark.unit
 
@@ -50,8 +50,8 @@ def test_a_type_that_no_store_has_is_refused(kind):
 
 
 def test_tables_with_files_have_a_day_that_is_never_absent():
-    assert [table.name for table in WAREHOUSE if table.day] == ["orders", "lines", "letters", "account"]
-    for table in (ORDERS, LINES, LETTERS, ACCOUNT):
+    assert [table.name for table in WAREHOUSE if table.day] == ["orders", "lines", "hits", "letters", "account"]
+    for table in (ORDERS, LINES, HITS, LETTERS, ACCOUNT):
         assert table[table.day] == Column(name=table.day, kind=Kind.DATE, nullable=False)
     with pytest.raises(KeyError):
         ORDERS["nothing"]

@@ -12,30 +12,41 @@ from opensearchpy import OpenSearchException
 
 from infra.local.testing import Pipeline
 from producers.emit import Spool
+from runtime.settings import Transport
 
 pytestmark = pytest.mark.integration
 
-VICTIMS = ("agent", "live", "cold", "keeper", "kinesis", "opensearch", "redshift")
+VICTIMS = ("agent", "live", "cold", "keeper", "opensearch", "redshift")  # and what carries the streams
 PRICE = 1250
 SOLD_AT = datetime.now(UTC).isoformat()
+REQUEST = (
+    b'203.0.113.7 - - [27/Nov/2026:08:00:00 +0000] "POST /checkout?n=%d HTTP/1.1" 303 0 "-" "Mozilla/5.0 (C-%d)"\n'
+)
 ORDERS_A_SECOND = 150
 BETWEEN_S = 3.0  # of selling after each restart
 RESTART_S = 120.0  # longer than a part may take to start
 
 
 class Shop(threading.Thread):
-    """Sells until told to stop. Every 50th order is for a SKU that nobody has, every 70th is emitted twice."""
+    """Sells until told to stop, with a request for each order in the access log.
 
-    def __init__(self, spool: Path) -> None:
+    Every 50th order is for a SKU that nobody has, every 70th is emitted twice.
+    """
+
+    def __init__(self, spool: Path, access_log: Path) -> None:
         super().__init__(name="shop")
         self.stop = threading.Event()
-        self.sold = self.unknown = self.twice = 0
+        self.sold = self.unknown = self.twice = self.requests = 0
         self._spool = Spool(spool)
+        access_log.parent.mkdir(exist_ok=True)
+        self._access_log = access_log.open("ab", buffering=0)
 
     def run(self) -> None:
         for number in itertools.count():
             if self.stop.wait(1 / ORDERS_A_SECOND):
                 break
+            self._access_log.write(REQUEST % (number, number % 97))
+            self.requests += 1
             unknown = number % 50 == 49
             order = an_order(number, sku="NO-SUCH-THING" if unknown else "KT-101")
             self._spool.append(order)
@@ -45,6 +56,7 @@ class Shop(threading.Thread):
                 self._spool.append(order)
                 self.twice += 1
         self._spool.close()
+        self._access_log.close()
 
 
 def an_order(number: int, *, sku: str) -> dict[str, Any]:
@@ -85,13 +97,16 @@ def has_indexed(pipeline: Pipeline, orders: int) -> bool:
 
 
 @pytest.mark.timeout(900)  # five times what it takes on busy cores
-def test_kill_9_of_every_process_loses_and_doubles_nothing(start_pipeline: Callable[..., Pipeline]) -> None:
-    pipeline = start_pipeline()
-    shop = Shop(pipeline.spool)
+@pytest.mark.parametrize("transport", ["kinesis", pytest.param("kafka", marks=pytest.mark.soak)])
+def test_kill_9_of_every_process_loses_and_doubles_nothing(
+    start_pipeline: Callable[..., Pipeline], transport: Transport
+) -> None:
+    pipeline = start_pipeline(transport=transport)
+    shop = Shop(pipeline.spool, pipeline.home.access_log)
     shop.start()
     try:
         assert pipeline.until(lambda: has_indexed(pipeline, 300), within_s=60)
-        for name in VICTIMS:
+        for name in (transport, *VICTIMS):
             kill(pipeline, name)
             pipeline.stack.wait(BETWEEN_S)
     finally:
@@ -102,9 +117,10 @@ def test_kill_9_of_every_process_loses_and_doubles_nothing(start_pipeline: Calla
     account = pipeline.settled(within_s=180)
 
     assert account.settled, account
-    assert account.emitted.lines == shop.sold + shop.unknown + shop.twice
+    assert account.emitted.lines == shop.sold + shop.unknown + shop.twice + shop.requests
     for store in account.stores:
-        assert store.orders == shop.sold > 1000, store
+        assert (store.orders, store.hits) == (shop.sold, shop.requests), store
+        assert shop.sold > 1000
         assert store.refused == {"unknown_sku": shop.unknown}, store
         assert (store.duplicates, store.conflicts) == (shop.twice, 0), store
         assert store.revenue == {"GBP": shop.sold * 2 * PRICE}, store

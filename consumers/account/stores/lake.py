@@ -16,11 +16,16 @@ from consumers.account.stores.sql import Row, SqlStore, Tables
 from consumers.lake.catalogue import naming_trouble
 from consumers.lake.read import Days, LakeReader, ObjectsMissing
 from consumers.lake.store import LakeStore
-from contract.tables import ACCOUNT, LETTERS, ORDERS, SPANNED
+from contract.tables import ACCOUNT, HITS, LETTERS, ORDERS, SPANNED
 from runtime.outage import Outage
 
 TABLES = Tables(
-    orders="orders_once", lines="lines_once", letters="letters_once", duplicates="duplicates", account=ACCOUNT.name
+    orders="orders_once",
+    lines="lines_once",
+    hits="hits_once",
+    letters="letters_once",
+    duplicates="duplicates",
+    account=ACCOUNT.name,
 )
 
 _LAST_DAY = dt.date(9999, 12, 31)
@@ -61,7 +66,7 @@ class LakeRows:
     def _days_since(self, since: dt.datetime) -> Days | None:
         """The days with rows that arrived since: all rows of an identity lie in one, so its views need no other."""
         days: list[dt.date] = []
-        for table in (ORDERS, LETTERS):
+        for table in (ORDERS, HITS, LETTERS):
             stored = self._store.table(table.name)
             with naming_trouble():
                 recent = GreaterThanOrEqual("arrived_at", since.isoformat())  # type: ignore[arg-type, call-arg]

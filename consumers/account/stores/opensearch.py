@@ -19,8 +19,9 @@ from runtime.errors import ConfigError
 from runtime.outage import Outage
 
 # Where the documents of a kind are, and what labels them: whatever may become of a line has an entry here.
-_DOCUMENTS = {
+_DOCUMENTS: dict[Kind, tuple[str, str | None]] = {
     Kind.ORDER: ("orders-*", "currency"),
+    Kind.HIT: ("hits-*", None),
     Kind.LETTER: ("letters-*", "reason"),
     Kind.DUPLICATE: ("duplicates", "conflict"),
 }
@@ -47,14 +48,15 @@ class OpenSearchStore:
         self._refresh()
         query = _lines([{"exists": {"field": "origin.file"}}, _arrived(since)])
         for kind in Kind:
-            sources = [{"file": {"terms": {"field": "origin.file"}}}, {"label": {"terms": {"field": _LABELS[kind]}}}]
+            fields = {"file": "origin.file", "label": _LABELS[kind]}
+            sources = [{name: {"terms": {"field": field}}} for name, field in fields.items() if field]
             after: Json = {}
             while True:
                 pages = {"composite": {"size": _PAGE, "sources": sources, **after}, "aggs": _sums(kind)}
                 found = self._ask(_PATTERNS[kind], {"size": 0, "query": query, "aggs": {"groups": pages}})
                 answer = found.get("aggregations", {}).get("groups", {})
                 for bucket in answer.get("buckets", ()):
-                    yield self._group(kind, bucket["key"]["file"], bucket["key"]["label"], bucket, since)
+                    yield self._group(kind, bucket["key"]["file"], bucket["key"].get("label", ""), bucket, since)
                 if "after_key" not in answer:
                     break
                 after = {"after": answer["after_key"]}
@@ -66,14 +68,13 @@ class OpenSearchStore:
         query = _lines([{"terms": {"origin.file": [stretch.file_id for stretch in stretches]}}, _arrived(since)])
         each = {str(number): _within(stretch) for number, stretch in enumerate(stretches)}
         for kind in Kind:
-            labels = {"terms": {"field": _LABELS[kind], "size": 500}, "aggs": _sums(kind)}
-            groups = {"filters": {"filters": each}, "aggs": {"labels": labels}}
+            groups = {"filters": {"filters": each}, "aggs": _by_label(kind)}
             found = self._ask(_PATTERNS[kind], {"size": 0, "query": query, "aggs": {"groups": groups}})
             buckets = found.get("aggregations", {}).get("groups", {}).get("buckets", {})
             for number, bucket in buckets.items():
-                for group in bucket["labels"]["buckets"]:
-                    stretch = stretches[int(number)]
-                    yield self._group(kind, stretch.file_id, group["key"], group, since, stretch)
+                for group in _of_labels(bucket):
+                    file_id = stretches[int(number)].file_id
+                    yield self._group(kind, file_id, group.get("key", ""), group, since)
 
     def foreign(self, since: dt.datetime, before: dt.datetime) -> Foreign:
         self._refresh()
@@ -82,11 +83,15 @@ class OpenSearchStore:
         }
         currencies = {"terms": {"field": "currency", "size": 500}, "aggs": {"revenue": {"sum": {"field": "revenue"}}}}
         orders = self._ask(_PATTERNS[Kind.ORDER], {"size": 0, "query": query, "aggs": {"currencies": currencies}})
-        letters = self._ask(_PATTERNS[Kind.LETTER], {"size": 0, "query": query, "track_total_hits": True})
+        hits, letters = (
+            self._ask(_PATTERNS[kind], {"size": 0, "query": query, "track_total_hits": True})["hits"]["total"]["value"]
+            for kind in (Kind.HIT, Kind.LETTER)
+        )
         buckets = orders.get("aggregations", {}).get("currencies", {}).get("buckets", ())
         return Foreign(
             orders=sum(bucket["doc_count"] for bucket in buckets),
-            letters=letters["hits"]["total"]["value"],
+            hits=hits,
+            letters=letters,
             revenue={bucket["key"]: round(bucket["revenue"]["value"]) for bucket in sorted(buckets, key=_key)},
         )
 
@@ -114,9 +119,7 @@ class OpenSearchStore:
                 return
             body["search_after"] = hits[-1]["sort"]
 
-    def _group(
-        self, kind: Kind, file_id: str, label: object, bucket: Json, since: dt.datetime, stretch: Stretch | None = None
-    ) -> Group:
+    def _group(self, kind: Kind, file_id: str, label: object, bucket: Json, since: dt.datetime) -> Group:
         lines, crc = bucket["doc_count"], round(bucket["crc"]["value"])
         first, last = round(bucket["first"]["value"]), round(bucket["last"]["value"])
         if lines > _EXACT_LINES:
@@ -139,7 +142,8 @@ class OpenSearchStore:
         first, last = round(bucket["first"]["value"]), round(bucket["last"]["value"])
         width = (last - first) * _SAFE_LINES // bucket["doc_count"] + 1
         stretch = Stretch(file_id=file_id, start=first, end=last + 1, emitted=Tally())
-        only = _lines([_within(stretch), {"term": {_LABELS[kind]: label}}, _arrived(since)])
+        labelled = [{"term": {_LABELS[kind]: label}}] if _LABELS[kind] else []
+        only = _lines([_within(stretch), *labelled, _arrived(since)])
         parts = {
             "histogram": {"field": "origin.offset", "interval": width, "min_doc_count": 1},
             "aggs": {"crc": {"sum": {"field": "origin.crc"}}},
@@ -185,6 +189,20 @@ def _sums(kind: Kind) -> Json:
         "arrived_at": {"min": {"field": "arrived_at"}},
     }
     return sums | ({"revenue": {"sum": {"field": "revenue"}}} if kind is Kind.ORDER else {})
+
+
+def _by_label(kind: Kind) -> Json:
+    if _LABELS[kind] is None:
+        return _sums(kind)
+    return {"labels": {"terms": {"field": _LABELS[kind], "size": 500}, "aggs": _sums(kind)}}
+
+
+def _of_labels(bucket: Json) -> Sequence[Json]:
+    """The groups of an answer to `_by_label`."""
+    if "labels" in bucket:
+        labelled: Sequence[Json] = bucket["labels"]["buckets"]
+        return labelled
+    return [bucket] if bucket["doc_count"] else []
 
 
 def _within(stretch: Stretch) -> Json:

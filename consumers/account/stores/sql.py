@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
-from consumers.account.emitted import Beat, Stretch, Tally
+from consumers.account.emitted import KINDS, Beat, Stretch, Tally
 from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 
 Row = Mapping[str, Any]
@@ -25,8 +25,7 @@ class Query(Protocol):
 _FIRST_WANTED = (
     "SELECT CAST(? AS VARCHAR(128)) AS of_file, CAST(? AS BIGINT) AS from_offset, CAST(? AS BIGINT) AS to_offset"
 )
-_HEARD = ("order",)  # kinds of the files that are accounted for: those whose rows are in `Tables.kinds`
-_OF_HEARD = f"kind IN ({', '.join('?' for _ in _HEARD)})"
+_OF_HEARD = f"kind IN ({', '.join('?' for _ in KINDS)})"
 _OF_LINES = "event_type <> 'heartbeat'"  # a refused heartbeat is no line of its file
 
 
@@ -44,13 +43,14 @@ class _Rows(NamedTuple):
 class Tables:
     """Where the rows are that count: tables, or views that leave out what was delivered twice."""
 
-    def __init__(self, *, orders: str, lines: str, letters: str, duplicates: str, account: str) -> None:
+    def __init__(self, *, orders: str, lines: str, hits: str, letters: str, duplicates: str, account: str) -> None:
         self.account = account
-        self.orders, self.lines, self.letters = orders, lines, letters
+        self.orders, self.lines, self.hits, self.letters = orders, lines, hits, letters
         conflict = f"CASE WHEN conflict THEN '{CONFLICT}' ELSE '' END"
-        # What becomes of a line of a file in _HEARD: whatever it may be has an entry here, and in OpenSearch's list.
+        # What becomes of a line of a file of KINDS: whatever it may be has an entry here, and in OpenSearch's list.
         self.kinds = (
             _Rows(Kind.ORDER, orders, "origin_file IS NOT NULL", "currency", "revenue", "event_id"),
+            _Rows(Kind.HIT, hits, "origin_file IS NOT NULL", "CAST('' AS VARCHAR(1))", "0", "event_id"),
             _Rows(Kind.LETTER, letters, f"origin_file IS NOT NULL AND {_OF_LINES}", "reason", "0", "letter_id"),
             _Rows(Kind.DUPLICATE, duplicates, "origin_file IS NOT NULL", conflict, "0", "event_id"),
         )
@@ -93,15 +93,16 @@ class SqlStore:
                 since,
             )
         )
-        (letters,) = self._query(
-            "foreign letters",
-            f"SELECT COUNT(*) AS found FROM {self._tables.letters} WHERE {missing}",
-            (since, before),
-            since,
-        )
+
+        def count(name: str, table: str) -> int:
+            text = f"SELECT COUNT(*) AS found FROM {table} WHERE {missing}"
+            (row,) = self._query(name, text, (since, before), since)
+            return int(row["found"])
+
         return Foreign(
             orders=sum(int(row["found"]) for row in orders),
-            letters=int(letters["found"]),
+            hits=count("foreign hits", self._tables.hits),
+            letters=count("foreign letters", self._tables.letters),
             revenue={row["label"]: int(row["revenue"]) for row in orders},
         )
 
@@ -147,11 +148,12 @@ class SqlStore:
                 held=int(row["held"]),
             )
 
-    def newest(self, since: dt.datetime) -> dt.datetime | None:
-        text = f"SELECT MAX(arrived_at) AS newest FROM {self._tables.account} WHERE {_OF_HEARD} AND arrived_at >= ?"
-        (row,) = self._query("newest heartbeat", text, (*_HEARD, since), since)
-        found: dt.datetime | None = row["newest"]
-        return found
+    def newest(self, since: dt.datetime) -> Mapping[str, dt.datetime]:
+        text = (
+            f"SELECT kind, MAX(arrived_at) AS newest FROM {self._tables.account}"
+            f" WHERE {_OF_HEARD} AND arrived_at >= ? GROUP BY kind"
+        )
+        return {row["kind"]: row["newest"] for row in self._query("newest heartbeats", text, (*KINDS, since), since)}
 
     def last(self, since: dt.datetime, before: dt.datetime) -> Iterator[Beat]:
         text = (
@@ -159,14 +161,14 @@ class SqlStore:
             f" ORDER BY end_offset DESC, arrived_at DESC) AS place FROM {self._tables.account}"
             f" WHERE {_OF_HEARD} AND arrived_at >= ? AND arrived_at < ?) ranked WHERE place = 1"
         )
-        return map(_beat, self._query("last heartbeats", text, (*_HEARD, since, before), since))
+        return map(_beat, self._query("last heartbeats", text, (*KINDS, since, before), since))
 
     def of_file(self, stretch: Stretch, since: dt.datetime) -> Iterator[Beat]:
         text = (
             f"SELECT {_BEAT} FROM {self._tables.account} WHERE {_OF_HEARD} AND file_id = ? AND arrived_at >= ?"
             " AND end_offset BETWEEN ? AND ? ORDER BY end_offset, arrived_at"
         )
-        parameters = (*_HEARD, stretch.file_id, since, stretch.start, stretch.end)
+        parameters = (*KINDS, stretch.file_id, since, stretch.start, stretch.end)
         return map(_beat, self._query("heartbeats of a file", text, parameters, since))
 
     def _groups(
@@ -194,7 +196,7 @@ class SqlStore:
             )
 
 
-_BEAT = "file_id, path, end_offset, lines, bytes, crc_sum, file_size, final, arrived_at"
+_BEAT = "file_id, path, end_offset, lines, bytes, crc_sum, file_size, final, arrived_at, kind"
 
 
 def _beat(row: Row) -> Beat:
@@ -206,4 +208,5 @@ def _beat(row: Row) -> Beat:
         size=int(row["file_size"]),
         final=bool(row["final"]),
         arrived_at=row["arrived_at"],
+        kind=row["kind"],
     )

@@ -1,4 +1,4 @@
-"""What the account asks of a store of orders: OpenSearch, the lake, the warehouse."""
+"""What the account asks of a store: OpenSearch, the lake, the warehouse."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ class Kind(Enum):
     """What became of a line."""
 
     ORDER = "order"
+    HIT = "hit"
     LETTER = "letter"
     DUPLICATE = "duplicate"
 
@@ -21,7 +22,10 @@ CONFLICT = "conflict"  # the label of a duplicate whose content differs from the
 
 
 class Group(NamedTuple):
-    """Rows of one kind, file and label: a currency for orders, a decisive reason for letters, CONFLICT or nothing."""
+    """Rows of one kind, file and label.
+
+    The label is an order's currency, a letter's decisive reason, a duplicate's CONFLICT or nothing; a hit has none.
+    """
 
     kind: Kind
     file_id: str
@@ -59,6 +63,7 @@ class Foreign:
     """Rows whose records no agent sent: nobody knows how many there should be, nor which are retries."""
 
     orders: int = 0
+    hits: int = 0
     letters: int = 0
     revenue: dict[str, int] = field(default_factory=dict)  # by currency
 

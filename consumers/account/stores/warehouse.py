@@ -11,7 +11,9 @@ from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
 from runtime.settings import Warehouse
 
-TABLES = Tables(orders="orders", lines="lines", letters="letters", duplicates="duplicates", account="account")
+TABLES = Tables(
+    orders="orders", lines="lines", hits="hits", letters="letters", duplicates="duplicates", account="account"
+)
 
 
 class Connect(Protocol):

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from consumers.account.emitted import Beat, Stretch, Tally
+from consumers.account.emitted import ORDER, Beat, Stretch, Tally
 from consumers.account.progress import Place, Waiting
 from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 from consumers.sources.kinesis.checkpoints import Checkpoint
@@ -16,7 +16,7 @@ NOON = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One row of a store, as far as the account looks."""
+    """One row of a store, as far as the account looks. A hit has no label."""
 
     kind: Kind = Kind.ORDER
     row_id: str
@@ -54,6 +54,11 @@ def lines_of(file_id: str, *contents: bytes, start: int = 0, arrived_at: dt.date
     return rows
 
 
+def hit(row: Stored) -> Stored:
+    """The hit of a line that would have been an order."""
+    return replace(row, kind=Kind.HIT, label="", revenue=0)
+
+
 def refused(row: Stored, reason: str = "not_json") -> Stored:
     """The letter of a line that would have been an order."""
     return replace(row, kind=Kind.LETTER, label=reason, revenue=0)
@@ -69,7 +74,14 @@ def tally_of(rows: Iterable[Stored]) -> Tally:
     return Tally(len(found), sum(row.bytes for row in found), sum(row.crc for row in found))
 
 
-def beat_of(rows: Sequence[Stored], *, final: bool = True, arrived_at: dt.datetime = NOON, size: int = 0) -> Beat:
+def beat_of(
+    rows: Sequence[Stored],
+    *,
+    kind: str = ORDER,
+    final: bool = True,
+    arrived_at: dt.datetime = NOON,
+    size: int = 0,
+) -> Beat:
     """What an agent says of a file once it has sent these lines, which are all of them from its start."""
     last = rows[-1]
     end = last.offset + last.bytes + 1
@@ -81,6 +93,7 @@ def beat_of(rows: Sequence[Stored], *, final: bool = True, arrived_at: dt.dateti
         size=max(size, end),
         final=final,
         arrived_at=arrived_at,
+        kind=kind,
     )
 
 
@@ -126,8 +139,8 @@ class MemoryStore:
         revenue: dict[str, int] = {}
         for row in sorted(orders, key=lambda row: row.label):
             revenue[row.label] = revenue.get(row.label, 0) + row.revenue
-        letters = sum(row.kind is Kind.LETTER for row in rows)
-        return Foreign(orders=len(orders), letters=letters, revenue=revenue)
+        hits, letters = (sum(row.kind is kind for row in rows) for kind in (Kind.HIT, Kind.LETTER))
+        return Foreign(orders=len(orders), hits=hits, letters=letters, revenue=revenue)
 
     def torn(self, since: dt.datetime, before: dt.datetime, most: int) -> Iterator[Torn]:
         self._ask("torn")
@@ -141,9 +154,13 @@ class MemoryStore:
         for row in sorted((row for row in found if _is_in(stretch, row)), key=lambda row: row.offset):
             yield FoundLine(offset=row.offset, bytes=row.bytes, crc=row.crc, kind=row.kind, row_id=row.row_id)
 
-    def newest(self, since: dt.datetime) -> dt.datetime | None:
+    def newest(self, since: dt.datetime) -> Mapping[str, dt.datetime]:
         self._ask("newest")
-        return max((beat.arrived_at for beat in self.beats if beat.arrived_at >= since), default=None)
+        newest: dict[str, dt.datetime] = {}
+        for beat in self.beats:
+            if beat.arrived_at >= since:
+                newest[beat.kind] = max(beat.arrived_at, newest.get(beat.kind, beat.arrived_at))
+        return newest
 
     def last(self, since: dt.datetime, before: dt.datetime) -> Iterator[Beat]:
         self._ask("last")

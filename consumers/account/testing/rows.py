@@ -8,16 +8,25 @@ import msgspec
 from consumers.account.emitted import Beat
 from consumers.account.stores.store import CONFLICT, Kind
 from consumers.account.testing.memory import Stored
-from contract.rows import DuplicateRow, HeartbeatRow, LetterRow, LineRow, OrderRow, Origin
+from contract.rows import DuplicateRow, HeartbeatRow, HitRow, LetterRow, LineRow, OrderRow, Origin
 
 
-def row_of(stored: Stored) -> OrderRow | LetterRow | DuplicateRow:
+def row_of(stored: Stored) -> OrderRow | HitRow | LetterRow | DuplicateRow:
     origin = None
     if stored.file_id is not None:
         origin = Origin(file=stored.file_id, offset=stored.offset, bytes=stored.bytes, crc=stored.crc)
     if stored.kind is Kind.DUPLICATE:
         is_conflict = stored.label == CONFLICT
         return DuplicateRow(event_id=stored.row_id, conflict=is_conflict, arrived_at=stored.arrived_at, origin=origin)
+    if stored.kind is Kind.HIT:
+        return HitRow(
+            event_id=stored.row_id,
+            event_time=stored.arrived_at,
+            event_date=stored.arrived_at.date(),
+            arrived_at=stored.arrived_at,
+            path="/",
+            origin=origin,
+        )
     if stored.kind is Kind.LETTER:
         return LetterRow(
             letter_id=stored.row_id,
@@ -52,7 +61,7 @@ def row_of(stored: Stored) -> OrderRow | LetterRow | DuplicateRow:
     )
 
 
-def columns_of(row: OrderRow | LetterRow | DuplicateRow | HeartbeatRow) -> dict[str, Any]:
+def columns_of(row: OrderRow | HitRow | LetterRow | DuplicateRow | HeartbeatRow) -> dict[str, Any]:
     """By column name, as lake and warehouse name them."""
     columns: dict[str, Any] = {}
     for name in row.__struct_fields__:
@@ -67,10 +76,10 @@ def columns_of(row: OrderRow | LetterRow | DuplicateRow | HeartbeatRow) -> dict[
     return columns
 
 
-def heartbeat_of(beat: Beat, kind: str = "order") -> HeartbeatRow:
+def heartbeat_of(beat: Beat) -> HeartbeatRow:
     return HeartbeatRow(
         file_id=beat.file_id,
-        kind=kind,
+        kind=beat.kind,
         path=beat.path,
         end_offset=beat.end,
         lines=beat.tally.lines,
@@ -84,4 +93,4 @@ def heartbeat_of(beat: Beat, kind: str = "order") -> HeartbeatRow:
     )
 
 
-TABLE_OF = {Kind.ORDER: "orders", Kind.LETTER: "letters", Kind.DUPLICATE: "duplicates"}
+TABLE_OF = {Kind.ORDER: "orders", Kind.HIT: "hits", Kind.LETTER: "letters", Kind.DUPLICATE: "duplicates"}

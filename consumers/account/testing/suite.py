@@ -7,7 +7,7 @@ from typing import Protocol
 
 from consumers.account.emitted import Stretch, Tally
 from consumers.account.stores.store import Foreign, Group, Kind, Store
-from consumers.account.testing.memory import NOON, Stored, grouped, lines_of, refused, repeated, tally_of
+from consumers.account.testing.memory import NOON, Stored, grouped, hit, lines_of, refused, repeated, tally_of
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
@@ -30,6 +30,7 @@ class StoreConformance:
         rows[1] = replace(rows[1], label="EUR", revenue=-5)
         rows[3:5] = [refused(rows[3]), refused(rows[4], "unknown_sku")]
         rows[5:7] = [repeated(rows[5]), repeated(rows[6], conflict=True)]
+        rows[7:9] = [hit(rows[7]), hit(rows[8])]
         filled.put(rows + lines_of(f"{prefix}-b", b"another"))
         assert _of(prefix, filled.store.groups(LONG_AGO)) == _sorted(
             grouped(rows + lines_of(f"{prefix}-b", b"another"))
@@ -38,7 +39,7 @@ class StoreConformance:
     def test_only_the_lines_of_a_stretch_are_counted(self, filled: Filled, prefix: str) -> None:
         rows = lines_of(f"{prefix}-a", *(b"line %d" % n for n in range(10)))
         rows[5] = refused(rows[5])
-        rows[6] = repeated(rows[6])
+        rows[6:8] = [repeated(rows[6]), hit(rows[7])]
         filled.put(rows + lines_of(f"{prefix}-b", b"another"))
         part = Stretch(file_id=f"{prefix}-a", start=rows[3].offset, end=rows[8].offset, emitted=Tally())
         nothing = Stretch(file_id=f"{prefix}-b", start=100, end=200, emitted=Tally())
@@ -80,7 +81,7 @@ class StoreConformance:
 
     def test_every_line_comes_in_order_with_its_identity(self, filled: Filled, prefix: str) -> None:
         rows = lines_of(f"{prefix}-a", *(b"line %d" % n for n in range(20)))
-        rows[4], rows[9] = refused(rows[4]), repeated(rows[9])
+        rows[4], rows[7], rows[9] = refused(rows[4]), hit(rows[7]), repeated(rows[9])
         filled.put(rows)
         part = Stretch(file_id=f"{prefix}-a", start=rows[2].offset, end=rows[15].offset, emitted=Tally())
         found = list(filled.store.lines(part, LONG_AGO))
@@ -100,9 +101,10 @@ class StoreConformance:
         ]
         letter = Stored(kind=Kind.LETTER, row_id=f"{prefix}-l", file_id=None, label="not_json", arrived_at=at)
         later = Stored(row_id=f"{prefix}-later", file_id=None, arrived_at=at + dt.timedelta(minutes=1))
-        filled.put([*foreign, letter, later])
+        request = Stored(kind=Kind.HIT, row_id=f"{prefix}-h", file_id=None, label="", arrived_at=at)
+        filled.put([*foreign, letter, later, request])
         found = filled.store.foreign(at, at + dt.timedelta(minutes=1))
-        assert found == Foreign(orders=3, letters=1, revenue={"EUR": -7, "GBP": 111})
+        assert found == Foreign(orders=3, hits=1, letters=1, revenue={"EUR": -7, "GBP": 111})
         assert not [group for group in filled.store.groups(LONG_AGO) if group.file_id == "None"]
 
 

@@ -9,13 +9,19 @@ from typing import Any
 
 from consumers.delivery import Position, Record
 
+_PREFIX = "partition-"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 253_370_764_800_000  # the year 9999
 
 
 def shard_id_of(partition: int) -> str:
     """What leases, manifests and reports call it. Sorts like the number."""
-    return f"partition-{partition:05d}"
+    return f"{_PREFIX}{partition:05d}"
+
+
+def partition_of(shard_id: str) -> int:
+    """The other way round. Raises ValueError for what is no partition's."""
+    return int(shard_id.removeprefix(_PREFIX))
 
 
 def record_of(fetched: Any) -> Record:

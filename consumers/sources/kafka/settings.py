@@ -22,7 +22,7 @@ class KafkaSourceSettings:
         2.0, "between two commits; a crash repeats at most what was read in between", unit="s"
     )
     fetch_mib: Annotated[int, Meta(gt=0, le=1024)] = setting(
-        4, "most that one fetch brings of a partition: bounds memory", unit="MiB"
+        4, "most that one fetch brings of a partition, and a batch of its path holds: bounds memory", unit="MiB"
     )
     start_patience_s: Seconds = setting(
         60.0,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from consumers.delivery import Batch, LeaseLost, Path, Position, Shard
+from consumers.sources.kafka.gaps import gap_at
 from consumers.sources.kafka.lane import Lane
 from consumers.sources.kafka.member import Member
 from consumers.sources.kafka.partitions import record_of, shard_id_of
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _BUSY_POLL_S = 0.02  # while no lane has room, and Kafka could bring nothing
+_QUIET_S = 5.0  # without a record: is anybody there?
 
 
 class KafkaSource:
@@ -55,6 +57,7 @@ class KafkaSource:
         self._resting: dict[int, float] = {}  # until this monotonic time (s)
         self._committed: dict[int, int] = {}
         self._commit_at_s = 0.0
+        self._heard_at_s = clock.monotonic()
         self._reading = Trouble(f"Kafka topic {topic}", clock)
         self._wake = threading.Event()
         self.failures = 0  # partitions given up
@@ -120,12 +123,21 @@ class KafkaSource:
                 self._hand_over(member, partition, records)
             if self._clock.monotonic() >= self._commit_at_s:
                 self._commit(member)
+            self._listen(member, has_heard=bool(fetched))
         except (Outage, LeaseLost) as trouble:
             self._reading.goes_on(str(trouble))
             self._read_again(member)  # what was fetched, and not handed over
             self._wake.wait(_POLL_S)
         else:
             self._reading.over()
+
+    def _listen(self, member: Member, *, has_heard: bool) -> None:
+        """Raises Outage where nothing comes because nobody is there."""
+        if not has_heard and self._clock.monotonic() - self._heard_at_s < _QUIET_S:
+            return
+        if not has_heard:
+            member.check()
+        self._heard_at_s = self._clock.monotonic()
 
     def _patience_s(self) -> float:
         """How long to poll. While no lane has room, it is a lane's news that is waited for."""
@@ -188,9 +200,9 @@ class KafkaSource:
             member.seek(partition, lane.expected)
             member.hold(partition)
             return
-        if fetched[0].offset != lane.expected:  # compacted, trimmed, or a rebalance has gone back to the commit
-            if not self._is_held(member, partition, lane.expected, *member.bounds(partition)):
-                return
+        is_next = fetched[0].offset == lane.expected  # else compacted, trimmed, or back at the commit by a rebalance
+        if not is_next and not self._is_held(member, partition, lane.expected, *member.bounds(partition)):
+            return
         records = [record_of(one) for one in fetched if one.offset >= lane.expected]
         if not records:
             member.seek(partition, lane.expected)
@@ -200,22 +212,15 @@ class KafkaSource:
         member.hold(partition)
 
     def _is_held(self, member: Member, partition: int, offset: int, oldest: int, end: int) -> bool:
-        """Whether Kafka holds all from `offset` on, or the gap is accepted. Else it is named, and the partition rests.
-
-        What is missing at the end cannot be accepted: the same offsets come again, with other records.
-        """
-        name = f"{self._topic}/{shard_id_of(partition)}"
-        if end < offset:
-            gap, advice = f"Kafka ends at offset {end}, before {offset}", "read it as another application"
-        elif oldest <= offset:
+        """Whether Kafka holds all from `offset` on, or the gap is accepted. Else the partition rests."""
+        gap = gap_at(offset, oldest=oldest, end=end)
+        if gap is None:
             return True
-        else:
-            gap = f"Kafka no longer holds offset {offset}, the oldest is {oldest}"
-            advice = 'set [kafka_group] after_trim = "read_on" to accept the gap'
-            if self._settings.after_trim == "read_on":
-                log.error("%s: records may be lost, reading on: %s", name, gap)
-                return True
-        log.error("%s is not read, records may be lost: %s; %s", name, gap, advice)
+        name = f"{self._topic}/{shard_id_of(partition)}"
+        if gap.may_be_accepted and self._settings.after_trim == "read_on":
+            log.error("%s: records may be lost, reading on: %s", name, gap.text)
+            return True
+        log.error("%s is not read, records may be lost: %s; %s", name, gap.text, gap.advice)
         self._rest(member, partition)
         return False
 

@@ -11,7 +11,7 @@ from consumers.delivery import Record, Trimmed
 from consumers.sources.kinesis.aggregates import HashRange, Opener
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.aws_errors import code_of, naming_outages, one_line
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage
 
 # Service limit of one GetRecords: 10,000 records or 10 MiB.
@@ -92,7 +92,7 @@ class KinesisStream:
                 with naming_outages():
                     answer = self._kinesis.list_shards(**request)
             except self._kinesis.exceptions.ResourceNotFoundException as error:
-                raise ConfigError(f"Kinesis has no stream {self._name!r}: create it, or mend [streams]") from error
+                raise StreamAbsent(f"Kinesis has no stream {self._name!r}: create it, or mend [streams]") from error
             except ClientError as error:
                 raise ConfigError(f"stream {self._name!r}: {one_line(error)}; mend [streams]") from error
             found += [_shard(shard) for shard in answer["Shards"]]

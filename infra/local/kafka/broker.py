@@ -129,6 +129,9 @@ def _settings(log: Path, port: int, controller_port: int) -> str:
         "share.coordinator.state.topic.replication.factor=1\n"
         "share.coordinator.state.topic.min.isr=1\n"
         "group.initial.rebalance.delay.ms=0\n"
+        # After kill -9 the broker is let in again once its earlier self is thought dead, 9 s by default.
+        "broker.session.timeout.ms=3000\n"
+        "broker.heartbeat.interval.ms=500\n"
         "auto.create.topics.enable=false\n"
         "log.segment.bytes=67108864\n"
     )

@@ -13,7 +13,7 @@ import pytest
 from consumers.account.stores.lake import LakeRows, lake
 from consumers.account.stores.store import CONFLICT, Kind
 from consumers.account.testing.memory import NOON, Stored, beat_of, lines_of, tally_of
-from consumers.account.testing.rows import columns_of, heartbeat_of, row_of
+from consumers.account.testing.rows import TABLE_OF, columns_of, heartbeat_of, row_of
 from consumers.account.testing.suite import LONG_AGO, StoreConformance
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
@@ -44,8 +44,7 @@ class _Filled:
                 for order in self._twice(row):
                     tables.setdefault("orders", []).append(columns_of(order))
             else:
-                name = "orders" if row.kind is Kind.ORDER else "letters"
-                tables.setdefault(name, []).append(columns_of(row_of(row)))
+                tables.setdefault(TABLE_OF[row.kind], []).append(columns_of(row_of(row)))
         self.history.take([self._writer.write(tables)])
 
     def _twice(self, row: Stored) -> list[OrderRow]:
@@ -69,7 +68,7 @@ class TestLake(StoreConformance):
 
 def test_an_empty_lake_holds_nothing(filled: _Filled) -> None:
     assert list(filled.store.groups(LONG_AGO)) == []
-    assert filled.store.newest(LONG_AGO) is None
+    assert filled.store.newest(LONG_AGO) == {}
     assert list(filled.store.last(LONG_AGO, NOON)) == []
 
 
@@ -77,7 +76,7 @@ def test_the_furthest_heartbeats_before_a_time(filled: _Filled) -> None:
     rows = lines_of("f", b"one", b"two", b"three")
     days = [beat_of(rows[: n + 1], final=n == 2, arrived_at=NOON + n * dt.timedelta(days=1)) for n in range(3)]
     filled.history.take([filled._writer.write({"account": [columns_of(heartbeat_of(beat)) for beat in days]})])
-    assert filled.store.newest(LONG_AGO) == days[2].arrived_at
+    assert filled.store.newest(LONG_AGO) == {"order": days[2].arrived_at}
     assert list(filled.store.last(LONG_AGO, days[2].arrived_at)) == [days[1]]
     assert list(filled.store.last(days[0].arrived_at, days[1].arrived_at)) == [days[0]]
 

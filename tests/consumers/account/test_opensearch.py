@@ -10,7 +10,7 @@ from opensearchpy import OpenSearch
 from consumers.account.stores import opensearch
 from consumers.account.stores.opensearch import OpenSearchStore
 from consumers.account.stores.store import Kind
-from consumers.account.testing.memory import Stored, lines_of, tally_of
+from consumers.account.testing.memory import Stored, hit, lines_of, tally_of
 from consumers.account.testing.rows import row_of
 from consumers.account.testing.suite import LONG_AGO, StoreConformance
 from consumers.sinks.opensearch.connection import connect
@@ -44,7 +44,12 @@ class _Filled:
         body = b""
         for stored in rows:
             day = f"{stored.arrived_at:%Y.%m.%d}"
-            index = {Kind.ORDER: f"orders-{day}", Kind.LETTER: f"letters-{day}", Kind.DUPLICATE: "duplicates"}
+            index = {
+                Kind.ORDER: f"orders-{day}",
+                Kind.HIT: f"hits-{day}",
+                Kind.LETTER: f"letters-{day}",
+                Kind.DUPLICATE: "duplicates",
+            }
             row_id = stored.row_id if stored.kind is not Kind.DUPLICATE else f"{stored.file_id}:{stored.offset}"
             action = {"create": {"_index": index[stored.kind], "_id": row_id}}
             body += msgspec.json.encode(action) + b"\n" + msgspec.json.encode(row_of(stored)) + b"\n"
@@ -64,6 +69,7 @@ class TestOpenSearchStore(StoreConformance):
 def test_groups_and_lines_come_in_pages(filled: _Filled, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opensearch, "_PAGE", 3)
     rows = [row for n in range(4) for row in lines_of(f"{prefix}-{n}", *(b"line %d" % m for m in range(7)))]
+    rows[14:] = map(hit, rows[14:])
     filled.put(rows)
     groups = [group for group in filled.store.groups(LONG_AGO) if group.file_id.startswith(prefix)]
     assert [(group.file_id, group.tally) for group in groups] == [
@@ -71,12 +77,14 @@ def test_groups_and_lines_come_in_pages(filled: _Filled, prefix: str, monkeypatc
     ]
 
 
+@pytest.mark.parametrize("kind", [Kind.ORDER, Kind.HIT])
 def test_sums_too_long_for_a_double_are_taken_in_parts(
-    filled: _Filled, prefix: str, monkeypatch: pytest.MonkeyPatch
+    filled: _Filled, prefix: str, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opensearch, "_EXACT_LINES", 5)
     monkeypatch.setattr(opensearch, "_SAFE_LINES", 2)
     rows = lines_of(f"{prefix}-a", *(b"line %d" % (10**n) for n in range(17)))
+    rows = list(map(hit, rows)) if kind is Kind.HIT else rows
     filled.put(rows)
     (group,) = [group for group in filled.store.groups(LONG_AGO) if group.file_id.startswith(prefix)]
     assert group.tally == tally_of(rows)

@@ -10,7 +10,8 @@ from consumers.cold_testing import ColdBench
 from consumers.delivery import Batch
 from consumers.manifests import START, Manifest, manifest_key
 from consumers.spans.chain import Chain
-from consumers.stages.testing import SHARD, batch, encoded, heartbeat, order, stamp_of
+from consumers.stages.testing import SHARD, access_judge, batch, encoded, enveloped, heartbeat, order, stamp_of, stamped
+from contract.rows import HitRow, LetterRow
 
 pytestmark = pytest.mark.unit
 
@@ -92,6 +93,28 @@ def test_refused_lines_have_the_identity_of_their_letters() -> None:
     first, second = world.originals(manifest).lines(stretch(0, 9000))
     assert first.event_id.startswith("line:")
     assert second.event_id == "e-1"
+
+
+def test_access_lines_have_the_identity_that_their_stream_gives_them() -> None:
+    said = b'1.2.3.4 - - [27/Nov/2026:08:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl"'
+    asked = b'{"time":"2026-11-27T08:00:00Z","path":"/b","event_id":"claimed","more":[1]}'
+    records = [
+        enveloped(said, kind="access", offset=0),
+        stamped(asked, kind="access", offset=100),
+        enveloped(b"no access line", kind="access", offset=200),
+        enveloped(b"\xff", kind="access", offset=300),
+        enveloped(asked[:-1], kind="access", offset=400),
+    ]
+    rows = [judged.row for judged in access_judge().judge(batch(records))]
+    world = World()
+    manifest = world.span(batch(records))
+    originals = world.originals(manifest, files=("i-1-abc",))
+    found = originals.lines(Stretch(file_id="i-1-abc", start=0, end=1000, emitted=Tally()))
+    assert [line.event_id for line in found] == [
+        row.event_id if isinstance(row, HitRow) else row.letter_id if isinstance(row, LetterRow) else "" for row in rows
+    ]
+    assert len({line.event_id for line in found}) == len(records)
+    assert sum(isinstance(row, HitRow) for row in rows) == 2
 
 
 @pytest.mark.parametrize("content", [None, b"no zstd"])

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-from botocore.exceptions import ClientError
 
 from consumers.account.progress import SKEW, Frontier, HistoryProgress, LeaseProgress, Waiting, frontiers
 from consumers.account.testing.memory import NOON, Taken
@@ -11,6 +10,7 @@ from consumers.delivery import Position
 from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.stream import ShardInfo
+from consumers.sources.kinesis.table import TableGone
 from consumers.sources.kinesis.testing import InMemoryLeaseTable, even_shards
 from runtime.errors import ConfigError
 
@@ -71,14 +71,14 @@ def test_a_parent_whose_lease_was_tidied_away_is_finished() -> None:
 
 def test_an_application_that_never_ran_has_taken_nothing() -> None:
     class Absent(InMemoryLeaseTable):
-        code = "ResourceNotFoundException"
+        trouble: Exception = TableGone("no such table")
 
         def read_all(self) -> list[Lease]:
-            raise ClientError({"Error": {"Code": self.code}}, "Scan")
+            raise self.trouble
 
     table = Absent()
     assert LeaseProgress(table, lambda: SHARDS).taken() == {}
-    table.code = "ValidationException"
+    table.trouble = ConfigError("the lease table: no such right")
     with pytest.raises(ConfigError, match="lease table"):
         LeaseProgress(table, lambda: SHARDS).taken()
 

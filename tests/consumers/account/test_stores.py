@@ -9,13 +9,14 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from consumers.account.stores.sql import Row, SqlStore, Tables
+from consumers.account.stores.sql import Row, SqlStore
 from consumers.account.stores.store import Torn
+from consumers.account.stores.warehouse import TABLES
 from consumers.account.testing.memory import NOON, MemoryStore, Stored
 from consumers.account.testing.rows import TABLE_OF, columns_of, row_of
 from consumers.account.testing.suite import StoreConformance
 from consumers.warehouse.testing import lines_of, order
-from contract.tables import ACCOUNT, DUPLICATES, LETTERS, LINES, ORDERS, Kind
+from contract.tables import ACCOUNT, DUPLICATES, HITS, LETTERS, LINES, ORDERS, Kind
 
 pytestmark = pytest.mark.unit
 
@@ -50,11 +51,10 @@ class TestMemory(StoreConformance):
 class _InDuckDb:
     def __init__(self) -> None:
         self.database = duckdb.connect()
-        for table in (ORDERS, LINES, LETTERS, DUPLICATES, ACCOUNT):
+        for table in (ORDERS, LINES, HITS, LETTERS, DUPLICATES, ACCOUNT):
             columns = ", ".join(f"{column.name} {_TYPES[column.kind]}" for column in table.columns)
             self.database.execute(f"CREATE TABLE {table.name} ({columns})")
-        tables = Tables(orders="orders", lines="lines", letters="letters", duplicates="duplicates", account="account")
-        self.store = SqlStore("duckdb", self._query, tables)
+        self.store = SqlStore("duckdb", self._query, TABLES)
 
     def put(self, rows: Sequence[Stored]) -> None:
         for table in set(TABLE_OF.values()):

@@ -12,12 +12,13 @@ import pytest
 from rich.console import Console
 
 from consumers.account.command import settled_account
-from consumers.account.emitted import Tally
+from consumers.account.emitted import ORDER, Tally
 from consumers.account.explain import History, Window
 from consumers.account.process import account_of_parts
 from consumers.account.render import progress_of, show_account, verdict_of
 from consumers.account.report import Account, Gap, GapKind, Line, Verdict, exit_code
 from consumers.account.settings import Accounting
+from consumers.account.streams import LineStream
 from consumers.account.taking import Parts
 from consumers.account.testing.memory import (
     NOON,
@@ -73,13 +74,11 @@ class World:
     def parts(self) -> Parts:
         return Parts(
             stores=list(self.stores.values()),
-            progress=dict(self.taken),
+            streams=[LineStream(kind=ORDER, progress=dict(self.taken), shards=lambda: SHARDS, peek=self.peek)],
             tables=[self.stores["lake"], self.stores["warehouse"]],
             histories=[],
-            shards=lambda: SHARDS,
-            peek=self.peek,
             history=History(
-                application="cold",
+                applications=["cold"],
                 lake=MemoryObjects(),
                 restricted=MemoryObjects(),
                 current=lambda: iter(()),

@@ -60,17 +60,18 @@ def test_the_furthest_heartbeats_before_a_time(filled: _Filled) -> None:
     rows = lines_of("f", b"one", b"two", b"three")
     minute = dt.timedelta(minutes=1)
     beats = [beat_of(rows[: n + 1], final=n == 2, arrived_at=NOON + n * minute) for n in range(3)]
+    access = beat_of(lines_of("i", b"x"), kind="access", arrived_at=NOON + minute)
     other = beat_of(lines_of("g", b"x"), arrived_at=NOON)
     with filled.corner(filled.stack.warehouse) as session:
-        access = heartbeat_of(beats[2]._replace(file_id="h"), kind="access")
-        insert(session, "account", [*map(heartbeat_of, [*beats, other]), access])
+        unheard = beats[2]._replace(file_id="h", kind="of another release")
+        insert(session, "account", [*map(heartbeat_of, [*beats, other, access, unheard])])
         session.commit()
 
     store = filled.store
-    assert store.newest(LONG_AGO) == NOON + 2 * minute
-    assert store.newest(NOON + 3 * minute) is None
-    assert sorted(store.last(LONG_AGO, NOON + 2 * minute)) == [beats[1], other]
-    assert sorted(store.last(NOON + minute, NOON + 3 * minute)) == [beats[2]]
+    assert store.newest(LONG_AGO) == {"order": NOON + 2 * minute, "access": NOON + minute}
+    assert store.newest(NOON + 3 * minute) == {}
+    assert sorted(store.last(LONG_AGO, NOON + 2 * minute)) == [beats[1], other, access]
+    assert sorted(store.last(NOON + minute, NOON + 3 * minute)) == [beats[2], access]
     part = Stretch(file_id="f", start=beats[0].end, end=beats[1].end, emitted=Tally())
     assert list(store.of_file(part, LONG_AGO)) == beats[:2]
 

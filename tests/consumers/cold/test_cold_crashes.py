@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.cold import ColdPath, Limits
-from consumers.cold_testing import ColdBench
+from consumers.cold_testing import ColdBench, access_line
 from consumers.delivery import Backpressure, Batch, Position, Record
 from consumers.objects.testing import Fault
-from consumers.stages.testing import SHARD, batch, encoded, heartbeat, order
+from consumers.stages.judge import Judge
+from consumers.stages.testing import SHARD, access_judge, batch, encoded, enveloped, heartbeat, judge, order
 from runtime.effects import Effect, no_effect
 from runtime.outage import Outage
 
@@ -27,6 +28,17 @@ CONTENTS = [
     for n in range(1, 31)
 ]
 RECORDS: Sequence[Record] = batch(CONTENTS).records
+ACCESS_CONTENTS = [
+    msgspec.json.encode(heartbeat(kind="access", lines=n))
+    if n % 10 == 9
+    else enveloped(b"no line of a server", kind="access", offset=n)
+    if n % 7 == 3
+    else access_line(n)
+    for n in range(1, 31)
+]
+
+
+TABLES = ("orders", "lines", "hits", "letters", "account")
 
 
 class Death(BaseException):
@@ -36,8 +48,11 @@ class Death(BaseException):
 class Worker:
     """A process that reads the shard from where its path says."""
 
-    def __init__(self, bench: ColdBench, name: str, effect: Effect = no_effect) -> None:
+    def __init__(
+        self, bench: ColdBench, name: str, effect: Effect = no_effect, *, records: Sequence[Record] = RECORDS
+    ) -> None:
         self.path: ColdPath = bench.path(worker=name, effect=effect)
+        self._records = records
         self._read = 0
         self._has_resumed = False
 
@@ -50,7 +65,7 @@ class Worker:
     def take(self, count: int) -> None:
         """Offer the next records; after Backpressure the same ones, as a source does."""
         self._resume()
-        if offered := RECORDS[self._read : self._read + count]:
+        if offered := self._records[self._read : self._read + count]:
             self.path.accept(Batch(shard=SHARD, records=offered))
             self._read += len(offered)
 
@@ -61,7 +76,7 @@ class Worker:
     def run(self, together: int) -> Position | None:
         """To the end of the shard."""
         self._resume()
-        while self._read < len(RECORDS):
+        while self._read < len(self._records):
             self.take(together)
         return self.path.settle()
 
@@ -72,13 +87,13 @@ def contents_of(bench: ColdBench) -> dict[str, Any]:
     return {
         "originals": [(record.position, record.data) for record in bench.chained.originals()],
         "letters": [(record.position, record.reasons) for record in bench.chained.letters()],
-        **{name: bench.chained.rows(name) for name in ("orders", "lines", "letters", "account")},
+        **{name: bench.chained.rows(name) for name in TABLES},
     }
 
 
-def run_with_a_rival(bench: ColdBench, effect: Effect) -> None:
+def run_with_a_rival(bench: ColdBench, effect: Effect, records: Sequence[Record]) -> None:
     """Read all, while another worker's first span comes between this one's objects and its manifest."""
-    rival = Worker(bench, "rival")
+    rival = Worker(bench, "rival", records=records)
     rival.take(5)
     is_first = True
 
@@ -89,7 +104,7 @@ def run_with_a_rival(bench: ColdBench, effect: Effect) -> None:
             is_first = False
             rival.settle()
 
-    Worker(bench, "w-1", before).run(4)
+    Worker(bench, "w-1", before, records=records).run(4)
 
 
 def effects_of(run: Callable[[Effect], None]) -> list[str]:
@@ -110,25 +125,32 @@ def dying_at(number: int) -> Effect:
     return effect
 
 
-def test_a_crash_before_any_effect_changes_nothing_of_what_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    undisturbed = ColdBench(limits=LIMITS)
-    names = effects_of(lambda effect: run_with_a_rival(undisturbed, effect))
+@pytest.mark.parametrize(
+    ("judge", "contents", "rows"), [(judge(), CONTENTS, "orders"), (access_judge(), ACCESS_CONTENTS, "hits")]
+)
+def test_a_crash_before_any_effect_changes_nothing_of_what_counts(
+    judge: Judge, contents: list[bytes], rows: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    undisturbed, records = ColdBench(limits=LIMITS, judge=judge), batch(contents).records
+    names = effects_of(lambda effect: run_with_a_rival(undisturbed, effect, records))
     expected = contents_of(undisturbed)
-    assert [record for _, record in expected["originals"]] == CONTENTS
+    assert [record for _, record in expected["originals"]] == contents
+    assert (len(expected[rows]), len(expected["letters"]), len(expected["account"])) == (23, 4, 3)
     assert {name.split()[0] for name in names} == {"put", "append", "delete"}
     crashes = 0
     for first in range(len(names) + 1):
-        bench = ColdBench(limits=LIMITS)
+        bench = ColdBench(limits=LIMITS, judge=judge)
         with suppress(Death):
-            run_with_a_rival(bench, dying_at(first))
+            run_with_a_rival(bench, dying_at(first), records)
         for second in range(0, 12, 4):  # its successor dies as well, at its start or in its first spans
             with suppress(Death):
-                Worker(bench, "w-2", dying_at(second)).run(4)
+                Worker(bench, "w-2", dying_at(second), records=records).run(4)
             crashes += 1
-        assert Worker(bench, "w-3").run(4) in (Position(len(RECORDS)), bench.path().resume(None))
+        last = Worker(bench, "w-3", records=records).run(4)
+        assert last in (Position(len(records)), bench.path().resume(None))
         assert contents_of(bench) == expected, (first, names[first - 1 : first + 1])
     with capsys.disabled():
-        print(f"\ncold: {len(names)} effects, {crashes} pairs of crashes")
+        print(f"\ncold, {rows}: {len(names)} effects, {crashes} pairs of crashes")
 
 
 actions = st.tuples(

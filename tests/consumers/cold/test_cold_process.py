@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ import pytest
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.cold_process import await_buckets, run_cold
-from consumers.cold_testing import APPLICATION
+from consumers.cold_testing import APPLICATION, access_line
 from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.spans.budget import Budget
@@ -84,21 +84,31 @@ class _Shop:
         numbers = range(first, first + count)
         events = [encoded(order(event_id=f"e-{n}", total=2025 if n % 10 else 1), offset=n) for n in numbers]
         events.append(msgspec.json.encode(heartbeat(lines=first + count)))
-        records = [{"Data": data, "PartitionKey": f"{n % 7}"} for n, data in enumerate(events)]
-        assert self._kinesis.put_records(StreamName=self.name, Records=records)["FailedRecordCount"] == 0
+        self.put(self.name, events)
+
+    def put(self, stream: str, contents: Sequence[bytes]) -> None:
+        """Each a record of its own."""
+        records = [{"Data": data, "PartitionKey": f"{n % 7}"} for n, data in enumerate(contents)]
+        assert self._kinesis.put_records(StreamName=stream, Records=records)["FailedRecordCount"] == 0
 
     @property
     def chains(self) -> list[Chained]:
+        return self.chains_of(self.name)
+
+    def chains_of(self, application: str) -> list[Chained]:
         lake, restricted = (S3Objects(self._s3, bucket) for bucket in (self.lake.bucket, self.lake.restricted_bucket))
-        return [Chained(lake, restricted, self.name, shard_id) for shard_id in shards_of(lake, self.name)]
+        return [Chained(lake, restricted, application, shard_id) for shard_id in shards_of(lake, application)]
 
     def found(self) -> tuple[int, int, int]:
         """Orders, letters and heartbeats that manifests name."""
-        manifests = [manifest for chain in self.chains for manifest in chain.manifests]
-        orders, letters, heartbeats = (
-            sum(manifest.rows(table) for manifest in manifests) for table in ("orders", "letters", "account")
-        )
+        orders, _, letters, heartbeats = self.rows_of(self.name)
         return orders, letters, heartbeats
+
+    def rows_of(self, application: str) -> tuple[int, ...]:
+        """Orders, hits, letters and heartbeats."""
+        manifests = [manifest for chain in self.chains_of(application) for manifest in chain.manifests]
+        tables = ("orders", "hits", "letters", "account")
+        return tuple(sum(manifest.rows(table) for manifest in manifests) for table in tables)
 
 
 @pytest.fixture
@@ -157,6 +167,32 @@ def test_every_record_is_in_the_lake_and_a_successor_goes_on(shop: _Shop) -> Non
         chain.check()
     ids = [row["event_id"] for chain in shop.chains for row in chain.rows("orders")]
     assert sorted(ids) == sorted(f"e-{n}" for n in range(200) if n % 10)
+
+
+@pytest.mark.integration
+def test_both_streams_end_in_chains_of_their_own(shop: _Shop) -> None:
+    site = f"{shop.name}-access"
+    make_stream(client("kinesis", shop.settings.aws), site)
+    shop.settings = dataclasses.replace(
+        shop.settings,
+        streams=Streams(transactions=shop.name, access=site),
+        cold=dataclasses.replace(shop.settings.cold, access_application=site),
+    )
+    shop.emit(0, 100)
+    lines = [access_line(n) for n in range(200)]
+    shop.put(site, [*lines, b"no line", msgspec.json.encode(heartbeat(kind="access"))])
+    stop = threading.Event()
+    cold = threading.Thread(target=run_cold, args=(shop.settings, stop))
+    cold.start()
+    try:
+        assert until(lambda: shop.found() == (90, 10, 1) and shop.rows_of(site) == (0, 200, 1, 1)), shop.rows_of(site)
+    finally:
+        stop.set()
+        cold.join()
+    for chain in (*shop.chains_of(shop.name), *shop.chains_of(site)):
+        chain.check()
+    found = [row["path"] for chain in shop.chains_of(site) for row in chain.rows("hits")]
+    assert sorted(found) == sorted(f"/{n}" for n in range(200))
 
 
 @pytest.mark.integration

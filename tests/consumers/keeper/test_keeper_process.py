@@ -38,8 +38,16 @@ class _History:
         self.warehouse = stack.warehouse
         self.name = uuid.uuid4().hex[:8]
         self.file = folder / "settings.toml"
-        self._spans = {shard: spans_of(self.lake, 30, shard_id=shard) for shard in (f"{self.name}-0", f"{self.name}-1")}
+        self._spans = {
+            (application, shard): spans_of(self.lake, 30, shard_id=shard, application=application)
+            for application, shard in (
+                ("cold", f"{self.name}-0"),
+                ("cold", f"{self.name}-1"),
+                ("cold-access", f"{self.name}-2"),
+            )
+        }
         self.events: list[str] = []
+        self.hits: list[str] = []
         self.write_settings()
 
     def write_settings(self, **keeper: object) -> None:
@@ -48,7 +56,7 @@ class _History:
             "lake": self.lake.settings,
             "warehouse": self.warehouse,
             "keeper": {
-                "applications": "cold",
+                "applications": "cold,cold-access,cold-absent",
                 "lake_cadence": "0.5",
                 "warehouse_cadence": "0.5",
                 "lease_table": f"keeper-{self.name}",
@@ -64,29 +72,35 @@ class _History:
         self.file.write_text("\n".join(lines))
 
     def append(self, count: int) -> None:
-        """The next spans of each shard."""
-        for shard, spans in self._spans.items():
+        """The next spans of each shard of transactions, and one of access."""
+        for (application, shard), spans in self._spans.items():
+            count = count if application == "cold" else 1
             for span in spans[:count]:
-                Chain(self.lake.objects, "cold", shard).append(span)
+                Chain(self.lake.objects, application, shard).append(span)
                 number = span.previous
                 self.events += [f"{shard}-{number}-{n}" for n in range(2)]
+                self.hits.append(f"H-{shard}-{number}")
             del spans[:count]
 
-    def in_lake(self) -> Counter[str]:
+    def in_lake(self, table: str = "orders") -> Counter[str]:
         try:
-            return self.lake.orders()
+            rows = self.lake.rows(f"SELECT event_id FROM {table}")
         except ConfigError:  # no table yet
             return Counter()
+        return Counter(str(row["event_id"]) for row in rows)
 
-    def in_warehouse(self) -> Counter[str]:
+    def in_warehouse(self, table: str = "orders") -> Counter[str]:
         with connect(self.warehouse) as session:
-            rows = session.query("events", "SELECT event_id FROM orders WHERE event_id LIKE ?", [f"{self.name}%"])
-            return Counter(str(row["event_id"]) for row in rows)
+            sql = f"SELECT event_id FROM {table} WHERE event_id LIKE ?"
+            rows = session.query("events", sql, [f"%{self.name}%"])
+        return Counter(str(row["event_id"]) for row in rows)
 
     def is_whole(self) -> bool:
         """Whether both stores hold every event, once."""
-        expected = Counter(self.events)
-        return self.in_lake() == expected and self.in_warehouse() == expected
+        return all(
+            self.in_lake(table) == Counter(events) and self.in_warehouse(table) == Counter(events)
+            for table, events in (("orders", self.events), ("hits", self.hits))
+        )
 
 
 @pytest.fixture

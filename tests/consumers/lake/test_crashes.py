@@ -14,7 +14,7 @@ from consumers.lake.expiry import ExpiryDuty
 from consumers.lake.store import LakeStore
 from consumers.lake.testing import OwnLake, spans_of, watched_files
 from consumers.manifests import Manifest
-from contract.tables import ACCOUNT, ORDERS, SPANNED
+from contract.tables import ACCOUNT, HITS, ORDERS, SPANNED
 from runtime.effects import Effect
 from runtime.outage import Outage
 from runtime.testing import ManualClock
@@ -45,10 +45,12 @@ ROWS = " UNION ALL ".join(
     for name, identity in (("orders", "event_id"), ("account", "file_id || end_offset"))
 )
 
+WITH_HITS = f"{ROWS} UNION ALL SELECT 'hits' AS of_table, event_id AS row_id FROM hits"
 
-def state_of(lake: OwnLake) -> tuple[Counter[object], object]:
+
+def state_of(lake: OwnLake, rows: str = ROWS) -> tuple[Counter[object], object]:
     """Every row, however often, and what the lake says of itself."""
-    return Counter((row["of_table"], row["row_id"]) for row in lake.rows(ROWS)), lake.unprepared().taken()
+    return Counter((row["of_table"], row["row_id"]) for row in lake.rows(rows)), lake.unprepared().taken()
 
 
 def test_death_before_any_effect_changes_nothing_in_the_end(lake: OwnLake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +72,41 @@ def test_death_before_any_effect_changes_nothing_in_the_end(lake: OwnLake, monke
             keep(other, spans, dying_at(number))
         keep(other, spans, lambda effect: None)
         assert state_of(other) == expected, f"died before effect {number}: {effects[number]}"
+
+
+def test_death_during_an_upgrade_takes_nothing_twice_and_passes_nothing_over(
+    lake: OwnLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = [*spans_of(lake, 2), *spans_of(lake, 1, shard_id="s-1")]
+
+    def before(of: OwnLake) -> None:
+        monkeypatch.setattr(store, "SPANNED", (ORDERS, ACCOUNT))
+        of.store().take(spans[:1])
+        monkeypatch.setattr(store, "SPANNED", (ORDERS, HITS, ACCOUNT))
+        monkeypatch.setattr(expiry, "SPANNED", (ORDERS, HITS, ACCOUNT))
+
+    def upgrade(of: OwnLake, effect: Effect) -> None:
+        with watched_files(effect):
+            history = of.store(effect)
+            taken = history.taken()
+            if left := [each for each in spans if each.last > taken.get((each.application, each.shard_id), 0)]:
+                history.take(left)
+            ExpiryDuty(history, keep_h=1.0, clock=LATER).turn(lambda: None, threading.Event())
+
+    before(lake)
+    effects: list[str] = []
+    upgrade(lake, effects.append)
+    expected = state_of(lake, WITH_HITS)
+    assert {effect.partition(" ")[0] for effect in effects} == {"put", "swap", "delete"}
+    assert set(expected[0].values()) == {1}
+    assert len(expected[0]) == 6 + 3 + 3
+    for number in range(len(effects)):
+        other = lake.beside()
+        before(other)
+        with pytest.raises(Killed):
+            upgrade(other, dying_at(number))
+        upgrade(other, lambda effect: None)
+        assert state_of(other, WITH_HITS) == expected, f"died before effect {number}: {effects[number]}"
 
 
 def dying_at(number: int) -> Callable[[str], None]:

@@ -43,7 +43,7 @@ def test_a_table_that_is_not_there_says_what_to_run(lake: OwnLake) -> None:
 def test_all_tables_are_filled_and_columns_come_back_as_they_were(lake: OwnLake) -> None:
     lake.store().take(spans_of(lake, 3))
     found = {table.name: lake.rows(f"SELECT COUNT(*) AS n FROM {table.name}")[0]["n"] for table in SPANNED}
-    assert found == {"orders": 6, "lines": 6, "letters": 3, "account": 3}
+    assert found == {"orders": 6, "lines": 6, "hits": 3, "letters": 3, "account": 3}
     (row,) = lake.rows("SELECT * FROM orders WHERE event_id = ?", "s-0-1-1")
     assert (row["arrived_at"], row["event_date"], row["total"], row["origin_offset"], row["extra"]) == (
         AT,
@@ -70,12 +70,12 @@ def test_a_table_that_was_behind_catches_up_alone(lake: OwnLake) -> None:
     store = lake.store()
     with pytest.raises(Killed):
         lake.unprepared(die_at_the_third_swap).take(spans)
-    assert swaps == ["swap orders", "swap lines", "swap letters"]
+    assert swaps == ["swap orders", "swap lines", "swap hits"]
     assert store.taken() == {}
     store.take(spans)
     assert store.taken() == {PLACE: 2}
     assert set(lake.orders().values()) == {1}
-    assert lake.rows("SELECT COUNT(*) AS n FROM letters")[0]["n"] == 2
+    assert lake.rows("SELECT COUNT(*) AS n FROM hits")[0]["n"] == 2
 
 
 def test_two_keepers_at_once_add_nothing_twice(lake: OwnLake) -> None:

@@ -89,7 +89,8 @@ def test_many_rows_come_in_bounded_memory(lake: OwnLake) -> None:
     [
         ("SELECT 1 FROM orders", {"orders"}),
         ("SELECT 1 FROM lines_once l", {"lines", "orders"}),
-        ("SELECT 1 FROM duplicates, account", {"orders", "letters", "account"}),
+        ("SELECT 1 FROM duplicates, account", {"orders", "hits", "letters", "account"}),
+        ("SELECT 1 FROM hits_once", {"hits"}),
         ("SELECT 1", set()),
     ],
 )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from consumers.lake.views import VIEWS, athena_ddl
 from consumers.spans.columns import schema_of
-from consumers.warehouse.testing import letter, lines_of, order
-from contract.tables import DUPLICATES, LETTERS, LINES, ORDERS
+from consumers.warehouse.testing import hit, letter, lines_of, order
+from contract.tables import DUPLICATES, HITS, LETTERS, LINES, ORDERS
 
 pytestmark = pytest.mark.unit
 
@@ -29,17 +30,29 @@ orders = st.lists(
     st.builds(order, st.sampled_from("abc"), day=days, arrived_at=times, line=origins, content=st.integers(1, 3)),
     max_size=12,
 )
+hits = st.lists(
+    st.builds(
+        hit,
+        st.sampled_from("abc"),
+        day=days,
+        arrived_at=times,
+        line=origins,
+        request_id=st.none() | st.sampled_from("rs"),
+        path=st.sampled_from(["/", "/basket"]),
+    ),
+    max_size=12,
+)
 letters = st.lists(st.builds(letter, st.sampled_from("abc"), day=days, arrived_at=times, line=origins), max_size=12)
 
 
 class _Lake:
     """The tables in memory, with the views on them."""
 
-    def __init__(self, orders: list[Row], letters: list[Row]) -> None:
+    def __init__(self, orders: list[Row], hits: Sequence[Row] = (), letters: Sequence[Row] = ()) -> None:
         lines = [line for row in orders for line in lines_of(row)]
         self._database = duckdb.connect()
-        for table, rows in ((ORDERS, orders), (LETTERS, letters), (LINES, lines)):
-            self._database.register(table.name, pa.Table.from_pylist(rows, schema=schema_of(table)))
+        for table, rows in ((ORDERS, orders), (HITS, hits), (LETTERS, letters), (LINES, lines)):
+            self._database.register(table.name, pa.Table.from_pylist(list(rows), schema=schema_of(table)))
         for name, text in VIEWS.items():
             self._database.execute(f"CREATE VIEW {name} AS {text}")
 
@@ -51,6 +64,10 @@ class _Lake:
 
 def line_of(row: Row) -> object:
     return (row["origin_file"], row["origin_offset"]) if row.get("origin_file") else row["arrived_at"]
+
+
+def line_and_id(row: Row) -> object:
+    return row["event_id"], row["event_date"], line_of(row)
 
 
 def by_identity(rows: list[Row], identity: str, day: str) -> list[list[Row]]:
@@ -78,16 +95,18 @@ def expected_duplicates(groups: list[list[Row]], identity: str) -> Counter[objec
     return found
 
 
-@given(orders, letters)
+@given(orders, hits, letters)
 @settings(max_examples=150, deadline=None)
-def test_the_views_say_what_the_rule_says(orders: list[Row], letters: list[Row]) -> None:
-    lake = _Lake(orders, letters)
+def test_the_views_say_what_the_rule_says(orders: list[Row], hits: list[Row], letters: list[Row]) -> None:
+    lake = _Lake(orders, hits, letters)
     of_orders = by_identity(orders, "event_id", "event_date")
+    of_hits = by_identity(hits, "event_id", "event_date")
     of_letters = by_identity(letters, "letter_id", "read_on")
     winners = [group[0] for group in of_orders]
     assert Counter((row["event_id"], row["event_date"], row["content_hash"]) for row in lake.all("orders_once")) == (
         Counter((row["event_id"], row["event_date"], row["content_hash"]) for row in winners)
     )
+    assert Counter(map(line_and_id, lake.all("hits_once"))) == Counter(line_and_id(group[0]) for group in of_hits)
     assert len(lake.all("letters_once")) == len(of_letters)
     assert Counter((row["event_id"], row["event_date"], row["line_number"]) for row in lake.all("lines_once")) == (
         Counter(
@@ -98,20 +117,30 @@ def test_the_views_say_what_the_rule_says(orders: list[Row], letters: list[Row])
         (row["event_id"], row["conflict"], row["arrived_at"], row["origin_file"], row["origin_offset"])
         for row in lake.all("duplicates")
     )
-    assert found == expected_duplicates(of_orders, "event_id") + expected_duplicates(of_letters, "letter_id")
+    expected = (
+        expected_duplicates(of_orders, "event_id")
+        + expected_duplicates(of_hits, "event_id")
+        + expected_duplicates(of_letters, "letter_id")
+    )
+    assert found == expected
 
 
-@given(orders)
+@given(orders, hits)
 @settings(max_examples=100, deadline=None)
-def test_lines_in_are_orders_duplicates_and_the_same_line_again(orders: list[Row]) -> None:
-    lake = _Lake(orders, [])
-    different = {(row["event_id"], row["event_date"], line_of(row)) for row in orders}
-    assert len(lake.all("orders_once")) + len(lake.all("duplicates")) == len(different)
+def test_lines_in_are_rows_duplicates_and_the_same_line_again(orders: list[Row], hits: list[Row]) -> None:
+    lake = _Lake(orders, hits)
+    different = len(set(map(line_and_id, orders))) + len(set(map(line_and_id, hits)))
+    once = len(lake.all("orders_once")) + len(lake.all("hits_once"))
+    assert once + len(lake.all("duplicates")) == different
 
 
 def test_views_have_the_columns_of_the_tables_they_stand_for() -> None:
-    lake = _Lake([order("a", day=DAY, arrived_at=AT, line=("f", n), content=n + 1) for n in range(2)], [])
+    lake = _Lake(
+        [order("a", day=DAY, arrived_at=AT, line=("f", n), content=n + 1) for n in range(2)],
+        [hit("a", day=DAY, arrived_at=AT, line=("g", 0))],
+    )
     assert list(lake.all("orders_once")[0]) == [column.name for column in ORDERS.columns]
+    assert list(lake.all("hits_once")[0]) == [column.name for column in HITS.columns]
     assert list(lake.all("lines_once")[0]) == [column.name for column in LINES.columns]
     assert list(lake.all("duplicates")[0]) == [column.name for column in DUPLICATES.columns]
 

@@ -2,13 +2,13 @@ import msgspec
 import pytest
 
 from consumers.sinks.opensearch.mappings import properties_of, templates
-from contract.rows import DuplicateRow, LetterRow, OrderRow
+from contract.rows import DuplicateRow, HitRow, LetterRow, OrderRow
 
 pytestmark = pytest.mark.unit
 
 
 def test_every_column_of_every_row_has_a_field() -> None:
-    for row in (OrderRow, LetterRow, DuplicateRow):
+    for row in (OrderRow, HitRow, LetterRow, DuplicateRow):
         assert list(properties_of(row)) == list(row.__struct_fields__)
 
 
@@ -22,6 +22,10 @@ def test_fields_follow_the_columns_types_and_uses() -> None:
     assert order["lines"]["type"] == "nested"
     assert order["lines"]["properties"]["sku"] == {"type": "keyword"}
     assert order["origin"]["properties"]["offset"] == {"type": "long", "index": False, "doc_values": True}
+    hit = properties_of(HitRow)
+    assert hit["session"] == hit["path"] == {"type": "keyword"}
+    assert hit["status"] == {"type": "long"}
+    assert hit["duration_us"] == {"type": "long", "index": False, "doc_values": True}
     assert properties_of(LetterRow)["reasons"] == {"type": "keyword"}
     assert properties_of(DuplicateRow)["conflict"] == {"type": "boolean"}
 
@@ -31,6 +35,7 @@ def test_templates_refuse_unknown_fields_and_carry_their_version() -> None:
     patterns = {name: template["index_patterns"] for name, template in made.items()}
     assert patterns == {
         "storepulse-orders": ["orders-*"],
+        "storepulse-hits": ["hits-*"],
         "storepulse-letters": ["letters-*"],
         "storepulse-duplicates": ["duplicates"],
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumers.warehouse.migrate import migrate_warehouse
+from consumers.warehouse.migrations import MIGRATIONS
 from consumers.warehouse.store import WarehouseStore
 from consumers.warehouse.testing import SpanWriter, lines_of, order
 from infra.local.redshift.process import FrontProcess
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.integration
 
 AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
 STORE = "storepulse"
+TO_DO = [f"warehouse: {number} {step.name}: done" for number, step in enumerate(MIGRATIONS, start=1)]
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_it_says_what_it_does_and_what_it_would_do(start):
     migrate_warehouse(settings, said.append, dry_run=True)
     assert said[0] == "warehouse: tables: to do"
     assert said[1].startswith("  CREATE TABLE orders (")
-    for wanted in (["warehouse: 1 tables: done", "warehouse: 2 sales_by_day: done"], ["warehouse: up to date"]):
+    for wanted in (TO_DO, ["warehouse: up to date"]):
         said.clear()
         migrate_warehouse(settings, said.append)
         assert said == wanted

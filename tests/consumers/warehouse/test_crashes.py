@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from consumers.keeper.store import Outrun
-from consumers.warehouse.testing import Cut, SpanWriter, cut, dying_at, heartbeat, letter, lines_of, order
+from consumers.warehouse.testing import Cut, SpanWriter, cut, dying_at, heartbeat, hit, letter, lines_of, order
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.integration
@@ -14,12 +14,13 @@ AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
 TABLES = {
     "orders": "event_id, content_hash, arrived_at, origin_offset",
     "lines": "event_id, line_number, content_hash",
+    "hits": "event_id, path, arrived_at, origin_offset",
     "letters": "letter_id, origin_offset",
     "account": "file_id, end_offset, final",
     "duplicates": "event_id, conflict, origin_offset",
     "conflicts": "event_id, kept_content_hash, content_hash",
-    "ledger": "shard_id, previous, last, orders, letters",
-    "commits": "manifests, orders, lines, letters, heartbeats, duplicates, conflicts, redelivered",
+    "ledger": "shard_id, previous, last, orders, hits, letters",
+    "commits": "manifests, orders, lines, hits, letters, heartbeats, duplicates, conflicts, redelivered",
 }
 
 
@@ -37,15 +38,25 @@ def sold(*sent):
     return {"orders": orders, "lines": [line for row in orders for line in lines_of(row)]}
 
 
+def asked(event, offset):
+    return hit(f"h{event}", day=AT.date(), arrived_at=AT + dt.timedelta(seconds=offset), line=("a", offset))
+
+
 @pytest.fixture(scope="module")
 def manifests(lake):
     """What is there before, and a commit with something of every kind, from two shards."""
     first, second = (SpanWriter(lake, application="crash", shard_id=name) for name in ("s1", "s2"))
-    before = first.write(sold((1, 0, 1)))
+    before = first.write({**sold((1, 0, 1)), "hits": [asked(1, 0)]})
     refused = [letter("l1", day=AT.date(), arrived_at=AT, line=("g", offset)) for offset in (0, 10)]
     return [before], [
-        first.write({**sold((1, 0, 1), (1, 10, 1), (1, 20, 2), (2, 30, 2)), "letters": refused}),
-        second.write({**sold((2, 40, 2)), "account": [heartbeat("f", 50, arrived_at=AT)]}),
+        first.write(
+            {
+                **sold((1, 0, 1), (1, 10, 1), (1, 20, 2), (2, 30, 2)),
+                "letters": refused,
+                "hits": [asked(1, 0), asked(1, 10)],
+            }
+        ),
+        second.write({**sold((2, 40, 2)), "hits": [asked(2, 20)], "account": [heartbeat("f", 50, arrived_at=AT)]}),
     ]
 
 
@@ -90,9 +101,16 @@ def test_a_crash_before_any_effect_leaves_all_or_nothing_and_is_made_good(
         break
     assert state(corner) == wanted
     print(f"{number} effects of a commit, each survived: {', '.join(names)}")
-    assert {"lock ledger", "add orders", "add lines", "add conflicts", "record ledger", "commit", "committed"} <= {
-        *names
-    }
+    assert {
+        "lock ledger",
+        "add orders",
+        "add lines",
+        "add hits",
+        "add conflicts",
+        "record ledger",
+        "commit",
+        "committed",
+    } <= {*names}
     assert number == len(names) > 30
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.warehouse.testing import SpanWriter, heartbeat, letter, lines_of, order
+from consumers.warehouse.testing import SpanWriter, heartbeat, hit, letter, lines_of, order
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +47,9 @@ def a_line(number):
     )
 
 
-SEND = st.tuples(st.sampled_from(["orders", "letters", "account"]), st.integers(0, LINES - 1), st.integers(0, 3))
+SEND = st.tuples(
+    st.sampled_from(["orders", "hits", "letters", "account"]), st.integers(0, LINES - 1), st.integers(0, 3)
+)
 SPAN = st.tuples(st.sampled_from(SHARDS), st.lists(SEND, max_size=6))
 COMMITS = st.lists(st.lists(SPAN, min_size=1, max_size=3), min_size=1, max_size=3)
 
@@ -56,12 +58,13 @@ class Oracle:
     """What the tables should be."""
 
     def __init__(self):
-        self.stored = {"orders": {}, "letters": {}, "account": {}}
+        self.stored = {"orders": {}, "hits": {}, "letters": {}, "account": {}}
         self.lines, self.duplicates, self.conflicts = [], {}, []
         self.redelivered = 0
 
     def take(self, rows):
         self.judge("orders", rows["orders"], lambda row: (row["event_id"], row["event_date"]))
+        self.judge("hits", rows["hits"], lambda row: (row["event_id"], row["event_date"]))
         self.judge("letters", rows["letters"], lambda row: (row["letter_id"], row["read_on"]))
         for row in sorted(rows["account"], key=lambda row: row["arrived_at"]):
             key = row["file_id"], row["end_offset"], row["final"], row["read_at"]
@@ -98,6 +101,8 @@ def in_order(row):
 
 def the_row(kind, line, second):
     at = line.sent(second)
+    if kind == "hits":
+        return hit(f"e{line.event}", day=line.day, arrived_at=at, line=line.place, status=200 + line.content)
     if kind == "letters":
         return letter(f"e{line.event}", day=line.day, arrived_at=at, line=line.place)
     if kind == "account":
@@ -112,7 +117,7 @@ def test_the_tables_are_what_the_oracle_says(new_corner, new_store, read, lake, 
     corner, oracle = new_corner(), Oracle()
     store, writers = new_store(corner), {shard: SpanWriter(lake, application="o", shard_id=shard) for shard in SHARDS}
     for spans in commits:
-        staged, manifests = {"orders": [], "letters": [], "account": []}, []
+        staged, manifests = {"orders": [], "hits": [], "letters": [], "account": []}, []
         for shard, sends in spans:
             rows = {table: [the_row(*(kind, lines[n], s)) for kind, n, s in sends if kind == table] for table in staged}
             sold = [line for row in rows["orders"] for line in lines_of(row)]
@@ -127,6 +132,8 @@ def test_the_tables_are_what_the_oracle_says(new_corner, new_store, read, lake, 
 def compare(corner, read, oracle):
     columns = "event_id, event_date, content_hash, arrived_at, origin_file, origin_offset"
     assert read(corner, columns, "orders") == projected(oracle.stored["orders"].values(), columns)
+    columns = "event_id, event_date, status, arrived_at, origin_file, origin_offset"
+    assert read(corner, columns, "hits") == projected(oracle.stored["hits"].values(), columns)
     columns = "letter_id, read_on, arrived_at, origin_file, origin_offset"
     assert read(corner, columns, "letters") == projected(oracle.stored["letters"].values(), columns)
     columns = "file_id, end_offset, final, read_at, arrived_at"
@@ -139,10 +146,9 @@ def compare(corner, read, oracle):
     assert read(corner, columns, "conflicts") == sorted(oracle.conflicts, key=repr)
     sums = "SUM(duplicates) AS duplicates, SUM(conflicts) AS conflicts, SUM(redelivered) AS redelivered"
     assert read(corner, sums, "commits") == [(len(oracle.duplicates), len(oracle.conflicts), oracle.redelivered)]
-    staged = "SELECT SUM(orders) + SUM(letters) + SUM(heartbeats) AS n FROM ledger"
-    became = (
-        "SELECT SUM(orders) + SUM(letters) + SUM(heartbeats) + SUM(duplicates) + SUM(redelivered) AS n FROM commits"
-    )
+    counted = "SUM(orders) + SUM(hits) + SUM(letters) + SUM(heartbeats)"
+    staged = f"SELECT {counted} AS n FROM ledger"
+    became = f"SELECT {counted} + SUM(duplicates) + SUM(redelivered) AS n FROM commits"
     assert read(corner, "n", f"({staged}) l") == read(corner, "n", f"({became}) c")
 
 

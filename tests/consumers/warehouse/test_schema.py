@@ -18,6 +18,9 @@ pytestmark = pytest.mark.unit
 RELEASED = {
     "tables": "038257b604b02e7f",
     "sales_by_day": "a4ce659168cae57c",
+    "hits": "47192a26d157603a",
+    "ledger.hits": "405d9943b6d4d85b",
+    "commits.hits": "19a38e64f7d7ae02",
 }
 
 
@@ -63,13 +66,12 @@ def test_no_name_is_a_reserved_word_of_redshift(table):
 def test_a_column_that_came_later_is_absent_from_older_spans_and_from_the_first_tables():
     later = Column(name="tier", kind=Kind.TEXT, nullable=True, longest=64)
     wider = dataclasses.replace(ORDERS, columns=(*ORDERS.columns[:3], later, *ORDERS.columns[3:]))
-    schema = dataclasses.replace(
-        SCHEMA, tables=(wider, *WAREHOUSE[1:]), added=(Added(table="orders", column="tier", since=VERSION + 1),)
-    )
+    added = Added(table="orders", column="tier", since=VERSION + 1)
+    schema = dataclasses.replace(SCHEMA, tables=(wider, *WAREHOUSE[1:]), added=(*SCHEMA.added, added))
     assert schema.columns("orders", VERSION) == ORDERS.columns
     assert schema.columns("orders", VERSION + 1) == wider.columns
     assert schema.first() == SCHEMA.first()
-    assert schema.adding(schema.added[0]).statements == ("ALTER TABLE orders ADD COLUMN tier VARCHAR(64)",)
+    assert schema.adding(added).statements == ("ALTER TABLE orders ADD COLUMN tier VARCHAR(64)",)
 
 
 def test_a_table_that_came_later_is_a_step_of_its_own_and_its_columns_later_ones():
@@ -78,7 +80,7 @@ def test_a_table_that_came_later_is_a_step_of_its_own_and_its_columns_later_ones
         Added(table="orders", since=VERSION + 1),
         Added(table="orders", column=ORDERS.columns[2].name, since=VERSION + 2),
     )
-    schema = dataclasses.replace(SCHEMA, tables=(*WAREHOUSE[1:], rows), added=added)
+    schema = dataclasses.replace(SCHEMA, tables=(*WAREHOUSE[1:], rows), added=(*SCHEMA.added, *added))
     assert schema.first().statements == SCHEMA.first().statements[1:]
     step = schema.adding(added[0])
     assert (step.name, step.statements) == ("orders", (create_table(ORDERS, ORDERS.columns[:2]),))

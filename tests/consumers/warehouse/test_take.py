@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from consumers.keeper.store import Discrepancy, Outrun
-from consumers.manifests import VERSION
+from consumers.manifests import VERSION, padded
 from consumers.warehouse.migrations import MIGRATIONS, migrate
 from consumers.warehouse.schema import SCHEMA, Added
-from consumers.warehouse.testing import SpanWriter, heartbeat, letter, lines_of, order
+from consumers.warehouse.testing import SpanWriter, heartbeat, hit, letter, lines_of, order
 from contract.tables import LETTERS, ORDERS, WAREHOUSE, Column, Kind
 from runtime.errors import ConfigError
 from runtime.outage import Outage
@@ -22,6 +22,24 @@ pytestmark = pytest.mark.integration
 AT = dt.datetime(2026, 11, 27, 8, 0, 0, 123_456, tzinfo=dt.UTC)
 DAY = AT.date()
 PLACE = ("cold", "shardId-000000000000")
+
+
+EVERYTHING_A_LINE_SAYS = {
+    "request_id": "r" * 1_024,
+    "host": "shop.example",
+    "address": "2001:db8:1::",
+    "session": "s" * 64,
+    "identity_key_id": "k1",
+    "method": "POST",
+    "path": "/é" + "x" * 4_000,
+    "protocol": "HTTP/1.1",
+    "status": 599,
+    "sent_bytes": 2**40,
+    "duration_us": 0,
+    "referrer": "https://example.com/",
+    "agent": 'Mozilla/5.0 ("quoted", \\x16\\x03)',
+    "extra": '{"upstream":"a,b"}',
+}
 
 
 def later(seconds):
@@ -35,6 +53,10 @@ def sold(*orders):
 def an_order(number=1, *, at=AT, offset=None, **more):
     more = {"content": 2, "day": DAY, **more}
     return order(f"e{number}", arrived_at=at, line=("f1", 10 * number if offset is None else offset), **more)
+
+
+def asked(number=1, *, at=AT, line=("f2", 10), **more):
+    return hit(f"h{number}", day=DAY, arrived_at=at, line=line, **more)
 
 
 @pytest.fixture
@@ -61,7 +83,9 @@ def test_every_kind_of_row_arrives_as_it_was_written(new_store, corner, read, sp
     bare = an_order(2, order_id=text, kind="return", content=1, revenue=-100, units=-(2**40), day=dt.date(1999, 1, 1))
     refused = letter("l1", day=DAY, arrived_at=AT, line=None, detail=text, order_id="")
     beat = heartbeat("f1", 30, arrived_at=AT, final=True)
-    rows = {**sold(full, bare), "letters": [refused], "account": [beat]}
+    whole = hit("h1", day=DAY, arrived_at=AT, line=("f2", 0), **EVERYTHING_A_LINE_SAYS)
+    silent = hit("h2", day=dt.date(1999, 1, 1), arrived_at=AT, line=None, method=None, path=None, status=None)
+    rows = {**sold(full, bare), "hits": [whole, silent], "letters": [refused], "account": [beat]}
     new_store(corner).take([spans.write(rows)])
     for table in (table for table in WAREHOUSE if table.name in rows):
         columns = [column.name for column in table.columns]
@@ -75,14 +99,20 @@ def test_what_is_taken_is_remembered_by_shard(new_store, corner, read, lake):
     assert store.taken() == {}
     store.take([])
     store.take([first.write(sold(an_order(1))), first.write(sold(an_order(2))), second.write({})])
-    store.take([first.write({"letters": [letter("l1", day=DAY, arrived_at=AT, line=("f1", 9))]})])
+    refused, asked = (
+        letter("l1", day=DAY, arrived_at=AT, line=("f1", 9)),
+        hit("h1", day=DAY, arrived_at=AT, line=("f2", 9)),
+    )
+    store.take([first.write({"letters": [refused], "hits": [asked]})])
     assert store.taken() == {("mem", "shardId-000000000000"): 3, ("mem", "s2"): 1}
-    ledger = read(corner, "shard_id, previous, last, manifest, orders, lines, letters, heartbeats, commit_id", "ledger")
-    assert [row[4:8] for row in ledger] == [(0, 0, 0, 0), (1, 2, 0, 0), (1, 2, 0, 0), (0, 0, 1, 0)]
+    ledger = read(
+        corner, "shard_id, previous, last, manifest, orders, lines, hits, letters, heartbeats, commit_id", "ledger"
+    )
+    assert [row[4:9] for row in ledger] == [(0, 0, 0, 0, 0), (1, 2, 0, 0, 0), (1, 2, 0, 0, 0), (0, 0, 1, 1, 0)]
     assert ledger[1][1:4] == ("0" * 64, f"{1:064d}", f"manifests/mem/shardId-000000000000/{'0' * 64}.json")
-    commits = read(corner, "commit_id, manifests, orders, lines, letters, committed_at", "commits")
-    assert {row[8] for row in ledger} == {row[0] for row in commits}
-    assert sorted(row[1:5] for row in commits) == [(1, 0, 0, 1), (3, 2, 4, 0)]
+    commits = read(corner, "commit_id, manifests, orders, lines, hits, letters, committed_at", "commits")
+    assert {row[9] for row in ledger} == {row[0] for row in commits}
+    assert sorted(row[1:6] for row in commits) == [(1, 0, 0, 1, 1), (3, 2, 4, 0, 0)]
 
 
 def test_no_manifest_object_is_left_in_the_bucket(new_store, corner, spans, lake):
@@ -94,6 +124,7 @@ def test_the_same_lines_again_leave_nothing(new_store, corner, read, spans):
     store = new_store(corner)
     rows = {
         **sold(an_order(1), order("foreign", day=DAY, arrived_at=AT, line=None)),
+        "hits": [asked(1), asked(2, line=None)],
         "letters": [letter("l1", day=DAY, arrived_at=AT, line=("f1", 90))],
         "account": [heartbeat("f1", 30, arrived_at=AT)],
     }
@@ -101,6 +132,7 @@ def test_the_same_lines_again_leave_nothing(new_store, corner, read, spans):
         **sold(
             an_order(1, at=later(60)), an_order(1, at=later(61)), order("foreign", day=DAY, arrived_at=AT, line=None)
         ),
+        "hits": [asked(1, at=later(60)), asked(1, at=later(61)), asked(2, line=None)],
         "letters": [letter("l1", day=DAY, arrived_at=later(60), line=("f1", 90))],
         "account": [
             heartbeat("f1", 30, arrived_at=later(86_400 * 20), read_at=AT),
@@ -112,8 +144,9 @@ def test_the_same_lines_again_leave_nothing(new_store, corner, read, spans):
     assert read(corner, "event_id, arrived_at", "orders") == [("e1", AT), ("foreign", AT)]
     assert len(read(corner, "event_id", "lines")) == 3
     assert read(corner, "file_id, final, arrived_at", "account") == [("f1", False, AT), ("f1", True, AT)]
+    assert read(corner, "event_id, arrived_at", "hits") == [("h1", AT), ("h2", AT)]
     assert read(corner, "event_id", "duplicates") == []
-    assert sorted(read(corner, "redelivered, orders, heartbeats", "commits")) == [(0, 2, 1), (5, 0, 1)]
+    assert sorted(read(corner, "redelivered, orders, hits, heartbeats", "commits")) == [(0, 2, 2, 1), (8, 0, 0, 1)]
 
 
 def test_a_heartbeat_that_repeats_itself_is_kept_for_its_agent_lives(new_store, corner, read, spans):
@@ -174,6 +207,25 @@ def test_a_second_line_is_a_duplicate_and_other_content_a_conflict(new_store, co
     ]
 
 
+def test_a_second_line_of_a_hit_is_a_duplicate_and_never_a_conflict(new_store, corner, read, spans):
+    store = new_store(corner)
+    store.take([spans.write({"hits": [asked(1, path="/")]})])
+    again = [asked(1, at=later(n), line=("f2", 100 + n), path="/other") for n in (1, 2)]
+    store.take([spans.write({"hits": again}), spans.write({"hits": [*again, asked(2, line=("f2", 200))]})])
+    assert read(corner, "event_id, path", "hits") == [("h1", "/"), ("h2", "/")]
+    columns = "event_id, conflict, arrived_at, origin_file, origin_offset, origin_bytes, origin_crc"
+    assert read(corner, columns, "duplicates") == [("h1", False, later(n), "f2", 100 + n, 9, 5) for n in (1, 2)]
+    assert read(corner, "event_id", "conflicts") == []
+    assert sorted(read(corner, "hits, duplicates, conflicts, redelivered", "commits")) == [(1, 0, 0, 0), (1, 2, 0, 2)]
+
+
+def test_a_hit_and_an_order_of_one_identity_are_two_events(new_store, corner, read, spans):
+    request = hit("e1", day=DAY, arrived_at=later(1), line=("f2", 0))
+    new_store(corner).take([spans.write({**sold(an_order(1)), "hits": [request]})])
+    assert read(corner, "event_id", "orders") == read(corner, "event_id", "hits") == [("e1",)]
+    assert read(corner, "event_id", "duplicates") == []
+
+
 def test_an_event_of_another_day_is_another_event(new_store, corner, read, spans):
     orders = [an_order(1), an_order(1, offset=500, day=DAY - dt.timedelta(days=400))]
     new_store(corner).take([spans.write(sold(*orders))])
@@ -225,6 +277,28 @@ def test_an_order_without_its_lines_stops_the_commit(new_store, corner, spans):
         new_store(corner).take([spans.write({**rows, "lines": rows["lines"][1:]})])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (lambda file: {"rows": file.rows + 1}, "hits: rows copied: 1, in the manifests: 2"),
+        (lambda file: {"key": file.key + "x"}, "copy stage_hits"),
+        (lambda file: {"bytes": file.bytes + 1}, "copy stage_hits"),
+    ],
+    ids=["rows", "absent", "length"],
+)
+def test_hits_that_are_not_what_the_manifest_says_keep_the_whole_span_out(new_store, corner, read, spans, wrong, why):
+    manifest = spans.write({**sold(an_order(1)), "hits": [asked(1)]})
+    *others, hits = manifest.data
+    broken = msgspec.structs.replace(manifest, data=[*others, msgspec.structs.replace(hits, **wrong(hits))])
+    store = new_store(corner)
+    with pytest.raises(Discrepancy, match=why):
+        store.take([broken])
+    assert store.taken() == {}
+    assert read(corner, "event_id", "orders") == read(corner, "event_id", "hits") == []
+    store.take([manifest])
+    assert read(corner, "event_id", "hits") == [("h1",)]
+
+
 @pytest.mark.parametrize("text", ["x" * 1_025, "é" * 513], ids=["letters", "bytes"])
 def test_a_text_longer_than_the_contract_stops_the_commit_and_names_the_object(new_store, corner, spans, text):
     manifest = spans.write(sold(an_order(1, order_id=text)))
@@ -233,11 +307,65 @@ def test_a_text_longer_than_the_contract_stops_the_commit_and_names_the_object(n
     assert manifest.data[0].key in str(caught.value)
 
 
+def test_a_warehouse_from_before_there_were_hits_takes_them_once_it_is_migrated(
+    new_store, new_corner, read, spans, stack
+):
+    corner = new_corner(migrations=MIGRATIONS[:2])
+    first, second, third = (
+        spans.write(sold(an_order(1))),
+        spans.write(sold(an_order(2))),
+        spans.write({**sold(an_order(1, at=later(60))), "hits": [asked(1), asked(2, line=("f2", 20))]}),
+    )
+    taken_before(corner, stack, first)
+    store = new_store(corner)
+    with pytest.raises(
+        ConfigError, match=r"lacks hits, ledger\.hits, commits\.hits; run `python -m consumers migrate`"
+    ):
+        store.prepare()
+    with corner(stack.warehouse) as session:
+        migrate(session, ManualClock(), lambda done: None)
+    store.prepare()
+    assert store.taken() == {(first.application, first.shard_id): first.last}
+    store.take([second, third])
+    assert read(corner, "event_id", "orders") == [("e1",), ("e2",)]
+    assert read(corner, "event_id", "hits") == [("h1",), ("h2",)]
+    assert sorted(read(corner, "orders, hits", "ledger"), key=repr) == [(1, 0), (1, 2), (1, None)]
+    assert sorted(read(corner, "orders, hits, redelivered", "commits"), key=repr) == [(1, 2, 1), (1, None, 0)]
+    assert read(corner, "orders, revenue", "sales_by_day") == [(2, 400)]
+
+
+def taken_before(corner, stack, manifest):
+    """What a release without hits leaves of one manifest of one order."""
+    (row,) = [an_order(1)]
+    of_ledger = {
+        "application": manifest.application,
+        "shard_id": manifest.shard_id,
+        "previous": padded(manifest.previous),
+        "last": padded(manifest.last),
+        "manifest": "manifests/1",
+        "records": 1,
+        **dict.fromkeys(("first_arrived_at", "last_arrived_at", "committed_at"), AT),
+        "commit_id": "c1",
+    }
+    counts = {"orders": 1, "lines": 2, "letters": 0, "heartbeats": 0}
+    rows = [("orders", row), *(("lines", line) for line in lines_of(row)), ("ledger", {**of_ledger, **counts})]
+    done = {"commit_id": "c1", "committed_at": AT, "manifests": 1, **counts}
+    rows.append(("commits", {**done, "duplicates": 0, "conflicts": 0, "redelivered": 0}))
+    with corner(stack.warehouse) as session:
+        for table, values in rows:
+            marks = ", ".join("?" for _ in values)
+            sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"
+            session.execute("take as before", sql, list(values.values()))
+        session.commit()
+
+
 def test_a_column_that_came_later_goes_all_the_way(new_store, new_corner, read, lake, stack):
     tier = Column(name="tier", kind=Kind.TEXT, nullable=True, longest=64)
     wider = dataclasses.replace(ORDERS, columns=(*ORDERS.columns[:5], tier, *ORDERS.columns[5:]))
     added = Added(table="orders", column="tier", since=VERSION + 1)
-    schema = dataclasses.replace(SCHEMA, tables=(wider, *WAREHOUSE[1:]), added=(added,), version=VERSION + 1)
+    schema = dataclasses.replace(
+        SCHEMA, tables=(wider, *WAREHOUSE[1:]), added=(*SCHEMA.added, added), version=VERSION + 1
+    )
     migrations = (*MIGRATIONS, schema.adding(added))
     corner, spans = new_corner(), SpanWriter(lake, application="wider", schema=schema)
     new_store(corner).take([spans.write(sold(an_order(1)), version=VERSION)])

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from opensearchpy import OpenSearch as Client
 from rich.console import Console
 
@@ -38,6 +39,12 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("not within 30 s")
 
 
+def listen_on_loopback_alone(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        listening = [one.laddr.ip for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+        assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}, process
+
+
 def refuses(found: "subprocess.CompletedProcess[str]", words: str) -> None:
     """Exit code not 0, and one line of error with `words`."""
     assert found.returncode != 0, found
@@ -53,9 +60,7 @@ def test_up_status_logs_down_and_reset(stack: Commands) -> None:
     status = stack.status()
     assert status["ready"]
     assert {part["name"]: part["condition"] for part in status["parts"]} == dict.fromkeys(PARTS, "ready")
-    for process in stack.processes():
-        listening = [one.laddr.ip for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
-        assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}, process
+    listen_on_loopback_alone(stack.processes())
     assert "started" in stack.run("logs", "opensearch").stdout
     refuses(stack.run("logs", "nothing"), "kinesis")
     refuses(stack.run("up"), "a stack runs here already")
@@ -83,6 +88,24 @@ def test_a_killed_part_comes_back_on_its_port(stack: Commands) -> None:
 
         names = client("kinesis", before.aws).list_streams()["StreamNames"]
         assert sorted(names) == ["storepulse-access", "storepulse-transactions"]
+
+
+def test_over_kafka_both_streams_are_topics_which_a_killed_broker_has_when_it_is_back(stack: Commands) -> None:
+    with Supervisor(stack.home, Console(quiet=True)) as supervisor:
+        before = bring_up(supervisor, fast(stack.home.root, "kafka"), only=["kafka"])
+        assert before.streams.transport == "kafka"
+        (process,) = stack.processes()
+        listen_on_loopback_alone([process])
+
+        process.kill()
+        until(lambda: [part.condition for part in report(stack.home).parts if part.restarts] == ["ready"])
+
+        admin = KafkaAdminClient(bootstrap_servers=before.kafka.servers)
+        topics = [ConfigResource(ConfigResourceType.TOPIC, name) for name in admin.list_topics()]
+        clocks = {name: its["message.timestamp.type"] for name, its in admin.describe_configs(topics)["topic"].items()}
+        admin.close()
+        assert clocks.keys() == {"storepulse-access", "storepulse-transactions"}
+        assert {clock["value"] for clock in clocks.values()} == {"LogAppendTime"}
 
 
 def test_a_killed_redshift_takes_its_database_with_it_and_comes_back_with_what_was_committed(stack: Commands) -> None:

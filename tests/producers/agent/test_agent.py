@@ -20,6 +20,7 @@ from producers.agent.put import ONE_REQUEST
 from producers.agent.spool import FORGET_AFTER_S
 from producers.agent.state import read_ledger
 from producers.agent.testing import FakeStream, Fault, agent_on, original_of
+from producers.agent.testing_laws import assert_checkpoints_acknowledged, assert_in_order
 from producers.agent.testing_shards import FakeShards
 from runtime.testing import ManualClock, StopAfter
 
@@ -451,7 +452,7 @@ def test_every_complete_line_arrives_and_nothing_is_invented(
             run_to_the_end(folder, stream, ends, clock)
         assert_delivered(folder, stream, contents)
         if reshard_after == []:
-            assert_in_order(stream)
+            assert_in_order(stream.lines)
 
 
 def run_to_the_end(folder: Path, stream: FakeStream, ends: list[tuple[str, int]], clock: ManualClock) -> None:
@@ -472,28 +473,6 @@ def run_to_the_end(folder: Path, stream: FakeStream, ends: list[tuple[str, int]]
             drained = agent.run(StopAfter(limit if kind == "stop" else 10_000, clock), once=True)
             assert drained or kind != "drained"
         assert_checkpoints_acknowledged(folder, stream)
-
-
-def assert_checkpoints_acknowledged(folder: Path, stream: FakeStream) -> None:
-    """No byte before a checkpoint on disk is missing from the stream."""
-    stored = {(record.file_id, record.offset): record.end for record in stream.lines}
-    for record in read_ledger(folder / "state").files:
-        offset = lines = 0
-        while offset < record.offset:
-            offset = stored[record.file_id, offset]
-            lines += 1
-        assert (offset, lines) == (record.offset, record.acknowledged_lines)
-
-
-def assert_in_order(stream: FakeStream) -> None:
-    """The lines of one file with one key were stored in their order, whatever was stored twice."""
-    newest: dict[tuple[str, str], int] = {}
-    seen: set[tuple[str, int]] = set()
-    for record in stream.lines:
-        if (record.file_id, record.offset) not in seen:
-            assert newest.get((record.file_id, record.key), -1) < record.offset
-            newest[record.file_id, record.key] = record.offset
-            seen.add((record.file_id, record.offset))
 
 
 def assert_delivered(folder: Path, stream: FakeStream, contents: list[bytes]) -> None:

@@ -1,6 +1,7 @@
 """The agent on a Kinesis with its limits on, that throttles, fails, and reshards under its hands."""
 
 import contextlib
+import dataclasses
 import json
 import threading
 import time
@@ -12,12 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract.kpl.aggregate import opened as users_of
 from infra.local.kinesis.process import ServerProcess
 from producers.agent.running import opened
 from producers.agent.settings import AgentSettings, Spooling
 from producers.agent.state import read_ledger
 from producers.agent.testing import is_heartbeat, original_of
+from producers.agent.testing_kinesis import shards_of
 from runtime.aws import client
 from runtime.settings import Aws, Streams
 
@@ -31,7 +32,10 @@ CUSTOMERS = 40
 class Kinesis:
     """One stream, and what is in it."""
 
-    def __init__(self, server: ServerProcess, shards: int) -> None:
+    def __init__(self, server: ServerProcess, folder: Path, shards: int) -> None:
+        """`folder` of the server's data."""
+        self._server = server
+        self._folder = folder
         self.url = server.url
         self.aws = Aws(kinesis_endpoint=server.url, access_key_id="local", secret_access_key="local")
         self.client = client("kinesis", self.aws)
@@ -60,36 +64,20 @@ class Kinesis:
         self.client.merge_shards(StreamName=STREAM, ShardToMerge=one["ShardId"], AdjacentShardToMerge=other["ShardId"])
 
     def stored(self) -> dict[str, list[tuple[str, bytes]]]:
-        """By shard, in order: partition key and data of every line."""
+        """By shard, in order: partition key and data of every line. The end of the stream's life."""
+        assert self._server.stop() == 0
+        with ServerProcess(self._folder, "--no-limits") as server:  # a reader would have to wait for the limits
+            shards = shards_of(client("kinesis", dataclasses.replace(self.aws, kinesis_endpoint=server.url)), STREAM)
         return {
-            shard["ShardId"]: [line for line in self._read(shard["ShardId"]) if not is_heartbeat(line[1])]
-            for shard in self.client.list_shards(StreamName=STREAM)["Shards"]
+            shard_id: [(line.key, line.data) for line in lines if not is_heartbeat(line.data)]
+            for shard_id, lines in shards.items()
         }
-
-    def _read(self, shard_id: str) -> Iterator[tuple[str, bytes]]:
-        place = {"StreamName": STREAM, "ShardId": shard_id, "ShardIteratorType": "TRIM_HORIZON"}
-        iterator = self.client.get_shard_iterator(**place)["ShardIterator"]
-        while iterator:
-            try:
-                answer = self.client.get_records(ShardIterator=iterator)
-            except self.client.exceptions.ProvisionedThroughputExceededException:
-                time.sleep(0.5)
-                continue
-            for record in answer["Records"]:
-                users = users_of(record["Data"])
-                if users is None:
-                    yield record["PartitionKey"], record["Data"]
-                else:
-                    yield from ((user.partition_key, user.data) for user in users)
-            if not answer["Records"] and not answer["MillisBehindLatest"]:
-                return
-            iterator = answer.get("NextShardIterator")
 
 
 @pytest.fixture
 def kinesis(tmp_path: Path) -> Iterator[Kinesis]:
     with ServerProcess(tmp_path / "kinesis") as server:
-        yield Kinesis(server, shards=4)
+        yield Kinesis(server, tmp_path / "kinesis", shards=4)
 
 
 @contextlib.contextmanager
@@ -196,8 +184,8 @@ def test_every_line_arrives_while_shards_are_split_and_merged(tmp_path: Path, ki
         time.sleep(1.1)
         append(tmp_path, 4_000, 8_000)
         until(lambda: acknowledged(tmp_path) == 8_000)
-    stored = assert_delivered(tmp_path, kinesis)
     shards = {shard["ShardId"] for shard in kinesis.open_shards()}
+    stored = assert_delivered(tmp_path, kinesis)
     for shard_id, lines in stored.items():  # what came after the last reshard
         late = [line for line in lines if msgspec.json.decode(line[1])["n"] >= 4_000]
         assert not late or shard_id in shards

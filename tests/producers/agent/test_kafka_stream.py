@@ -1,5 +1,9 @@
 """The agent's stream on a real broker, which dies."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +12,8 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+import producers.agent.kafka
+from infra.local.home import PROJECT
 from infra.local.kafka.testing import LocalBroker
 from producers.agent.kafka import KafkaStream
 from producers.agent.pack import Origin, Packed, pack
@@ -84,17 +90,59 @@ def test_a_topic_that_is_not_there_is_the_operators_to_mend(kafka: str) -> None:
     stream.close()
 
 
-def test_a_broker_that_is_away_is_an_outage() -> None:
+def test_a_broker_that_is_away_is_an_outage_and_leaves_nothing_behind() -> None:
+    before = threading.active_count()
     stream = KafkaStream("127.0.0.1:9", "orders")
     for attempt in (stream.check, lambda: stream.put(lines(1), NEVER)):
         with pytest.raises(Outage, match="no Kafka broker answers"):
             attempt()
+    assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("away_s", [2.0, 14.0])  # longer than a producer is given to bring a batch through
+def test_an_address_that_is_none_is_the_operators_to_mend() -> None:
+    with pytest.raises(ConfigError, match=r"\[kafka\] servers 'host:port'"):
+        KafkaStream("host:port", "orders").check()
+
+
+LEFT = """
+import os, signal, sys
+from producers.agent.kafka import KafkaStream
+stream = KafkaStream(sys.argv[1], sys.argv[2])
+stream.check()
+stream._producer.partitions_for(sys.argv[2])
+os.kill(int(sys.argv[3]), signal.SIGSTOP)
+stream._producer.send(sys.argv[2], b"not acknowledged")
+"""
+
+
+def test_a_process_that_ends_with_lines_in_flight_says_nothing(kafka_broker: LocalBroker, new_topic: NewTopic) -> None:
+    assert kafka_broker._process is not None
+    broker = kafka_broker._process.pid
+    command = [sys.executable, "-W", "ignore", "-c", LEFT, kafka_broker.address, new_topic(1), str(broker)]
+    try:
+        ended = subprocess.run(command, cwd=PROJECT, env={"PYTHONPATH": "."}, capture_output=True, timeout=60)
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("away_s", "given_s"),
+    [
+        (1.0, 10.0),
+        (3.5, 2.0),  # longer than a producer is given to bring a batch through: it has to be replaced
+        pytest.param(14.0, 10.0, marks=pytest.mark.soak),  # the same with what is shipped
+    ],
+)
 def test_an_agent_goes_on_soon_after_a_killed_broker_is_back(
-    tmp_path: Path, kafka_broker: LocalBroker, new_topic: NewTopic, away_s: float
+    tmp_path: Path,
+    kafka_broker: LocalBroker,
+    new_topic: NewTopic,
+    monkeypatch: pytest.MonkeyPatch,
+    away_s: float,
+    given_s: float,
 ) -> None:
+    monkeypatch.setattr(producers.agent.kafka, "_DELIVERY_MS", round(given_s * 1000))
     topic, stop = new_topic(2), threading.Event()
     settings = AgentSettings(
         kafka=Kafka(servers=kafka_broker.address),
@@ -122,14 +170,14 @@ def test_an_agent_goes_on_soon_after_a_killed_broker_is_back(
                         moved.append((time.monotonic(), done))
                     time.sleep(0.01)
 
-            go_on(2.0)
+            go_on(0.7)
             kafka_broker.kill()
             go_on(away_s)
             killed_at = moved[-1][1]
             back_s = kafka_broker.start()
             go_on(RECOVERY_S + 5.0, until=killed_at + 1)
             recovered_s = moved[-1][0] - back_s
-            go_on(1.0)
+            go_on(0.3)
             go_on(30.0, until=written)
         finally:
             stop.set()

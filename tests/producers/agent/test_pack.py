@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.stamp import Stamp
-from producers.agent.pack import RECORD_LIMIT, Origin, pack, pack_oversize, partition_key
+from producers.agent.pack import RECORD_LIMIT, Origin, pack, pack_all, pack_oversize, partition_key
 from producers.agent.testing import original_of
 
 pytestmark = pytest.mark.unit
@@ -147,3 +147,37 @@ def test_a_stub_stands_for_a_line_that_no_record_can_hold() -> None:
     stamp, original = original_of(stub.data)
     assert original is None
     assert (stamp.o, stamp.n, stamp.c, stub.end) == (7, 2_000_000, 5, 2_000_008)
+
+
+NEIGHBOURS = st.one_of(
+    st.binary(max_size=30),
+    st.dictionaries(
+        st.sampled_from(["customer_id", "session_id", "_sp", "n", "\u00e9"]),
+        st.one_of(st.none(), st.text(max_size=5), st.integers()),
+        max_size=3,
+    ).map(lambda event: json.dumps(event, ensure_ascii=False).encode()),
+    st.sampled_from(
+        [b"{}", b"{ }", b'{"n":1 }', b'{"n":1}\r', b'{"customer_id":"C"} ', b'{"customer_id":"C" }', b"", b"}"]
+    ),
+    st.sampled_from([b'{"n":"%b"}' % (b"x" * (RECORD_LIMIT - 400)), b"x" * (RECORD_LIMIT + 1)]),
+)
+
+
+@given(contents=st.lists(NEIGHBOURS, min_size=1, max_size=12), offset=st.integers(0, 1 << 40))
+def test_neighbours_are_packed_as_each_by_itself_up_to_one_that_no_record_can_hold(
+    contents: list[bytes], offset: int
+) -> None:
+    expected = []
+    for content in contents:
+        line = pack(ORIGIN, offset + sum(len(before) + 1 for before in contents[: len(expected)]), content)
+        if line is None:
+            break
+        expected.append(line)
+    assert pack_all(ORIGIN, offset, contents) == expected
+
+
+def test_keys_spread_evenly() -> None:
+    places = [int(partition_key(f"C-{number}"), 16) for number in range(100_000)]
+    by_shard = [sum(place % 16 == shard for place in places) for shard in range(16)]
+    assert len(set(places)) > 16_000
+    assert max(by_shard) < 1.05 * 100_000 / 16

@@ -16,10 +16,18 @@ pytestmark = pytest.mark.unit
 DOCUMENT = Path(module.__file__).parents[2] / "docs" / "agent.md"
 
 
-def test_the_documented_example_is_read(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    (tmp_path / "agent.toml").write_text(example)
-    settings = load(AgentSettings, file=tmp_path / "agent.toml", environ={})
+def examples(tmp_path: Path) -> list[AgentSettings]:
+    texts = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    files = [tmp_path / f"{number}.toml" for number, _ in enumerate(texts)]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    return [load(AgentSettings, file=file, environ={}) for file in files]
+
+
+def test_the_documented_examples_are_read(tmp_path: Path) -> None:
+    settings, on_kafka = examples(tmp_path)
+    assert (settings.streams.transport, on_kafka.streams.transport) == ("kinesis", "kafka")
+    assert on_kafka.kafka.servers == "broker-1:9092,broker-2:9092"
     globs = {kind: [str(glob) for glob in found] for kind, found in globs_of(settings.agent).items()}
     assert globs == {
         "order": [f"/var/spool/storepulse/*.ndjson{end}" for end in ("", "*.gz", "*.zst")],

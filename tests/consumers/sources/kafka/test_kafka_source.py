@@ -1,164 +1,178 @@
 """A consumer group as a source, on a real broker."""
 
-import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
 
-from consumers.delivery import Path, Shard, Source
+from consumers.delivery import Backpressure, Batch, Path, Position, Shard
 from consumers.sources.kafka.settings import KafkaSourceSettings
-from consumers.sources.kafka.source import KafkaSource, kafka_source
+from consumers.sources.kafka.testing import KafkaBench, running, until
 from consumers.sources.testing import ScriptedPath, SourceBench, SourceConformance, run_source
-from runtime.clock import SystemClock
-from runtime.errors import ConfigError
+from contract.kpl.aggregate import opened
+from contract.kpl.writing import packed_together
+from runtime.outage import Outage
 
 pytestmark = pytest.mark.integration
 
 NewTopic = Callable[[int], str]
 
 
-class KafkaBench:
-    """A topic of two partitions and a group of its own."""
+class Counting:
+    """A path that keeps nothing."""
 
-    def __init__(self, kafka: str, topic: str, settings: KafkaSourceSettings | None = None) -> None:
-        self.kafka = kafka
-        self.topic = topic
-        self.settings = settings or KafkaSourceSettings(cool_down_s=0.5)
-        self._producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
+    count = 0
 
-    def put(self, shard: int, payloads: Sequence[bytes]) -> None:
-        for payload in payloads:
-            self._producer.send(self.topic, payload, partition=shard)
-        self._producer.flush()
+    def resume(self, checkpoint: Position | None) -> Position | None:
+        return None
 
-    def source(self) -> Source:
-        return self.kafka_source()
+    def accept(self, batch: Batch) -> Position | None:
+        self.count += len(batch.records)
+        return batch.end
 
-    def kafka_source(self) -> KafkaSource:
-        return kafka_source(
-            servers=self.kafka,
-            topic=self.topic,
-            group=f"group-{self.topic}",
-            settings=self.settings,
-            clock=SystemClock(),
-            rng=random.Random(0),
-        )
+    def tick(self) -> Position | None:
+        return None
 
-    def committed(self, partition: int) -> int | None:
-        consumer = KafkaConsumer(bootstrap_servers=self.kafka, group_id=f"group-{self.topic}")
-        try:
-            offset: int | None = consumer.committed(TopicPartition(self.topic, partition))
-            return offset
-        finally:
-            consumer.close()
+    def settle(self) -> Position | None:
+        return None
 
 
 class TestOnABroker(SourceConformance):
     @pytest.fixture
     def bench(self, kafka: str, new_topic: NewTopic) -> SourceBench:
-        return KafkaBench(kafka, new_topic(2))
+        return KafkaBench(kafka, new_topic(2), KafkaSourceSettings(cool_down_s=0.5))
 
 
 def test_the_commit_is_the_durable_position_not_what_was_read(kafka: str, new_topic: NewTopic) -> None:
-    bench = KafkaBench(kafka, new_topic(1), KafkaSourceSettings(checkpoint_s=0.1))
+    bench = KafkaBench(kafka, new_topic(1))
     bench.put(0, [b"%d" % number for number in range(10)])
-    stop, taken = threading.Event(), threading.Event()
-    path = ScriptedPath(trails=4, on_offer=lambda: taken.set())
-    source = bench.kafka_source()
-    thread = threading.Thread(target=source.run, args=(lambda shard: path, stop))
-    thread.start()
-    try:
+    taken = threading.Event()
+    path = ScriptedPath(trails=4, on_offer=taken.set)
+    with running(bench.kafka_source(), lambda shard: path):
         assert taken.wait(30)
-        for _ in range(100):
-            if bench.committed(0) == 6:
-                break
-            stop.wait(0.1)
-        assert bench.committed(0) == 6
-    finally:
-        stop.set()
-        thread.join()
+        until(lambda: bench.committed(0) == 6)
     assert bench.committed(0) == 10
 
 
 def test_a_second_member_takes_its_share_and_all_of_it_after_a_stop(kafka: str, new_topic: NewTopic) -> None:
     bench = KafkaBench(kafka, new_topic(2))
-    stops, paths = [threading.Event(), threading.Event()], [dict[str, Path](), dict[str, Path]()]
-    threads = []
-    for number in range(2):
+    opened_by = [set[str](), set[str]()]
 
-        def open_path(shard: Shard, number: int = number) -> Path:
-            paths[number][shard.shard_id] = ScriptedPath()
-            return paths[number][shard.shard_id]
+    def opener(number: int) -> Callable[[Shard], Path]:
+        def open_path(shard: Shard) -> Path:
+            opened_by[number].add(shard.shard_id)
+            return ScriptedPath()
 
-        threads.append(threading.Thread(target=bench.kafka_source().run, args=(open_path, stops[number])))
-        threads[-1].start()
-    try:
-        for _ in range(300):
-            if len(paths[0]) and len(paths[1]):
-                break
-            stops[0].wait(0.1)
-        assert len(paths[0]) and len(paths[1])
-        stops[0].set()
-        threads[0].join()
-        for _ in range(300):
-            if len(paths[1]) == 2:
-                break
-            stops[1].wait(0.1)
-        assert len(paths[1]) == 2
-    finally:
-        for stop in stops:
-            stop.set()
-        for thread in threads:
-            thread.join()
+        return open_path
+
+    with running(bench.kafka_source(), opener(1)):
+        with running(bench.kafka_source(), opener(0)):
+            until(lambda: all(opened_by))
+        until(lambda: len(opened_by[1]) == 2)
 
 
-def test_records_that_are_gone_are_a_named_gap(
-    kafka: str, new_topic: NewTopic, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_rebalance_brings_nothing_twice_to_a_path_that_stays(kafka: str, new_topic: NewTopic) -> None:
+    bench = KafkaBench(kafka, new_topic(2), KafkaSourceSettings(checkpoint_s=60.0))  # far behind what was read
+    paths: list[ScriptedPath] = []
+
+    def open_path(shard: Shard) -> Path:
+        paths.append(ScriptedPath())
+        return paths[-1]
+
+    def payloads() -> list[list[bytes]]:
+        return sorted(path.payloads for path in paths)
+
+    for shard in range(2):
+        bench.put(shard, [b"%d-a" % shard])
+    with running(bench.kafka_source(), open_path):
+        until(lambda: payloads() == [[b"0-a"], [b"1-a"]])
+        with running(bench.kafka_source(), open_path):
+            until(lambda: len(paths) == 3 and paths[2].payloads != [])
+            for shard in range(2):
+                bench.put(shard, [b"%d-b" % shard])
+            until(lambda: sum(path.payloads[-1].endswith(b"-b") for path in paths) == 2)
+    stayed, left, successor = sorted(paths[:3], key=lambda path: (path is paths[2], len(path.payloads) == 1))
+    assert stayed.payloads == [stayed.payloads[0], stayed.payloads[0].replace(b"a", b"b")]
+    assert successor.payloads == [left.payloads[0], left.payloads[0].replace(b"a", b"b")]
+
+
+def test_a_backlog_comes_from_all_partitions(kafka: str, new_topic: NewTopic) -> None:
+    """Each fetch of it is more than one poll of kafka-python brings by default."""
+    bench = KafkaBench(kafka, new_topic(4))
+    for shard in range(4):
+        bench.put(shard, [b"x" * 330] * 25_000)
+    paths = [Counting() for _ in range(4)]
+    with running(bench.kafka_source(), lambda shard: paths[int(shard.shard_id[-1])]):
+        until(lambda: all(path.count == 25_000 for path in paths))
+
+
+def test_a_path_under_pressure_holds_up_itself_alone(kafka: str, new_topic: NewTopic) -> None:
+    bench = KafkaBench(kafka, new_topic(2), KafkaSourceSettings(checkpoint_s=0.1))
+    pressed = [Backpressure(0.05, "full")] * 10_000
+    paths = {name: ScriptedPath(trouble={b"stuck": pressed}) for name in ("partition-00000", "partition-00001")}
+    bench.put(0, [b"stuck"])
+    source = bench.kafka_source()
+    with running(source, lambda shard: paths[shard.shard_id]):
+        for number in range(3):
+            bench.put(1, [b"%d" % number])
+            until(lambda number=number: len(paths["partition-00001"].taken) == number + 1)  # type: ignore[misc]
+        until(lambda: bench.committed(1) == 3)
+        assert bench.committed(0) is None
+        stuck, free = source.status()
+        assert (stuck.shard_id, stuck.taken, stuck.durable) == ("partition-00000", None, None)
+        assert (stuck.millis_behind or 0) > 0
+        assert (free.shard_id, free.taken, free.durable) == ("partition-00001", Position(3), Position(3))
+        assert free.millis_behind == 0
+        pressed.clear()
+        until(lambda: bench.committed(0) == 1)
+        until(lambda: all(each.millis_behind == 0 for each in source.status()))
+        assert all(each.owner for each in source.status())
+
+
+def test_a_path_that_cannot_ask_where_to_read_on_waits_and_the_others_do_not(kafka: str, new_topic: NewTopic) -> None:
+    class Asking(ScriptedPath):
+        away = threading.Event()
+
+        def resume(self, checkpoint: Position | None) -> Position | None:
+            if not self.away.is_set():
+                raise Outage("S3 is away")
+            return Position(2)
+
+    bench = KafkaBench(kafka, new_topic(2))
+    bench.put(0, [b"1", b"2", b"3"])
+    bench.put(1, [b"free"])
+    paths = {"partition-00000": Asking(), "partition-00001": ScriptedPath()}
+    with running(bench.kafka_source(), lambda shard: paths[shard.shard_id]):
+        until(lambda: paths["partition-00001"].payloads == [b"free"])
+        assert paths["partition-00000"].log == []
+        Asking.away.set()
+        until(lambda: paths["partition-00000"].payloads == [b"3"])
+
+
+def test_an_aggregate_is_a_record_like_any_other(kafka: str, new_topic: NewTopic) -> None:
+    """Only Kinesis's senders aggregate: what looks like it on a topic is somebody's data, and is delivered as it is."""
+
+    class Keeping(ScriptedPath):
+        def accept(self, batch: Batch) -> Position | None:
+            self.taken.extend(batch.records)
+            return batch.end
+
     bench = KafkaBench(kafka, new_topic(1))
-    bench.put(0, [b"1", b"2"])
-    run_source(bench.source(), until=2)
-    bench.put(0, [b"3", b"4", b"5"])
-    admin = KafkaAdminClient(bootstrap_servers=kafka)
-    admin.delete_records({TopicPartition(bench.topic, 0): 4})
-    admin.close()
-    ended = threading.Event()
-    reader = threading.Thread(target=bench.source().run, args=(lambda shard: ScriptedPath(), ended))
-    reader.start()
-    for _ in range(300):
-        if "no longer holds offset 2, the oldest is 4" in caplog.text:
-            break
-        ended.wait(0.1)
-    ended.set()
-    reader.join()
-    assert "no longer holds offset 2, the oldest is 4" in caplog.text
-    accepting = KafkaBench(kafka, bench.topic, KafkaSourceSettings(after_trim="read_on"))
-    (path,) = run_source(accepting.source(), until=1).values()
-    assert path.payloads == [b"5"]
+    aggregate = packed_together(["a", "b"], [b'{"n":1}', b'{"n":2}'])
+    assert opened(aggregate)
+    bench.put(0, [b"before", aggregate, b"after"])
+    path = Keeping()
+    with running(bench.kafka_source(), lambda shard: path):
+        until(lambda: len(path.taken) == 3)
+    assert path.payloads == [b"before", aggregate, b"after"]
+    assert [record.position for record in path.taken] == [Position(1), Position(2), Position(3)]
 
 
-def test_a_topic_that_is_not_there_is_the_operators_to_mend(kafka: str) -> None:
-    with pytest.raises(ConfigError, match="no topic 'absent'"):
-        kafka_source(
-            servers=kafka,
-            topic="absent",
-            group="g",
-            settings=KafkaSourceSettings(),
-            clock=SystemClock(),
-            rng=random.Random(0),
-        ).run(lambda shard: ScriptedPath(), threading.Event())
-
-
-def test_brokers_that_stay_away_are_named_after_the_patience() -> None:
-    with pytest.raises(ConfigError, match=r"\[kafka\] servers"):
-        kafka_source(
-            servers="127.0.0.1:9",
-            topic="t",
-            group="g",
-            settings=KafkaSourceSettings(start_patience_s=1.0),
-            clock=SystemClock(),
-            rng=random.Random(0),
-        ).run(lambda shard: ScriptedPath(), threading.Event())
+def test_a_tombstone_is_an_empty_record_and_arrival_is_the_brokers_time(kafka: str, new_topic: NewTopic) -> None:
+    bench = KafkaBench(kafka, new_topic(1))
+    bench.put(0, [None, b"1"])
+    (path,) = run_source(bench.source(), until=2).values()
+    assert path.payloads == [b"", b"1"]
+    for record in path.taken:
+        assert abs(record.arrived_at - datetime.now(UTC)) < timedelta(minutes=1)
