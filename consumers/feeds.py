@@ -11,6 +11,7 @@ from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus, kinesis_source
 from consumers.stages.judge import Judge
+from runtime.errors import ConfigError
 from runtime.settings import Aws, Kafka, Streams
 
 _LOOK_S = 0.2  # between two looks whether all sources still run
@@ -68,6 +69,8 @@ def feeds_of(
     settings: Transported, judges: Judges, *, orders: str, access: str, fleet: KinesisSourceSettings, section: str
 ) -> list[Feed]:
     """The streams that are set. `orders` and `access` are the applications' names. Raises ConfigError."""
+    if settings.streams.access == settings.streams.transactions:
+        raise ConfigError(f"[streams] transactions and access are both {settings.streams.access!r}: give each its own")
     wanted: list[tuple[str, str, Judge]] = [
         (settings.streams.transactions, orders, judges.orders),
         (settings.streams.access, access, judges.access),

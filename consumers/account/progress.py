@@ -97,6 +97,11 @@ class Frontier:
     before: dt.datetime
     behind: Mapping[str, Waiting]  # shards with records that were not taken
 
+    @property
+    def open_since(self) -> dt.datetime | None:
+        """All that arrived earlier is taken; None: all there is."""
+        return _open_since(self.behind)
+
 
 def frontiers(
     shards: Sequence[ShardInfo],
@@ -123,6 +128,9 @@ def frontiers(
             for (store, shard), place in places.items()
             if store == name and (shard, place) in waiting
         }
-        before = min([until, *(each.since - SKEW for each in behind.values())])
-        found[name] = Frontier(before=before, behind=behind)
+        found[name] = Frontier(before=min(until, _open_since(behind) or until), behind=behind)
     return found
+
+
+def _open_since(behind: Mapping[str, Waiting]) -> dt.datetime | None:
+    return min((waiting.since - SKEW for waiting in behind.values()), default=None)

@@ -51,10 +51,9 @@ class StoreLook:
     foreign: Foreign = field(default_factory=Foreign)
     revenue: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def closed_before(self) -> dt.datetime:
-        """Heartbeats of every kind that arrived earlier are closed."""
-        return min(frontier.before for frontier in self.frontiers.values())
+    def closed_before(self, end: dt.datetime) -> dt.datetime:
+        """All that arrived at these streams earlier is in the store. `end` where nothing is left to take."""
+        return min([end, *(at for frontier in self.frontiers.values() if (at := frontier.open_since))])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +63,7 @@ class Look:
     taken_at: dt.datetime
     window: Window
     rows_since: dt.datetime  # arrival of the oldest rows that were looked at
+    end: dt.datetime  # just after the newest heartbeat; now, where there is none
     emitted: dict[str, Stretch] = field(default_factory=dict)
     last: dict[str, Beat] = field(default_factory=dict)  # the last heartbeat of each file that has one in the window
     newest: dict[str, Beat] = field(default_factory=dict)  # of every file; may be later than what is compared
@@ -86,7 +86,8 @@ class Looker:
     def __init__(self, parts: Parts, window: Window) -> None:
         self._parts = parts
         self._since = window.since - _LOOK_BACK
-        self._look = Look(taken_at=parts.clock.now(), window=window, rows_since=self._since)
+        now = parts.clock.now()
+        self._look = Look(taken_at=now, window=window, rows_since=self._since, end=now)
         self._beats: dict[tuple[dt.datetime, dt.datetime], dict[str, Beat]] = {}
 
     def look(self) -> Look:
@@ -106,7 +107,8 @@ class Looker:
                 closed = stretches_between(first, self._last_before(closed_ends))
                 self._try(store.name, lambda s=store, m=mine, c=closed: self._look_at(s, m, c))  # type: ignore[misc]
         self._compare_revenue()
-        self._count_foreign(min(ends.values(), default=window.until or self._look.taken_at))
+        self._look.end = max(until.values(), default=self._look.taken_at)
+        self._count_foreign(min(self._look.end, window.until or self._look.end))
         return self._look
 
     def _newest(self) -> dict[str, dt.datetime]:
@@ -142,7 +144,7 @@ class Looker:
         for kind, by_store in how_far.frontiers.items():
             # A table of heartbeats that has nothing left to take knows all that there were when this look began.
             seen = [
-                by_store[table.name].before if by_store[table.name].behind else self._look.taken_at
+                by_store[table.name].open_since or self._look.taken_at
                 for table in self._parts.tables
                 if table.name in by_store and table.name not in self._look.trouble
             ]
@@ -191,7 +193,7 @@ class Looker:
 
     def _count_foreign(self, end: dt.datetime) -> None:
         looks = self._look.stores
-        before = min([end, *(each.closed_before for each in looks.values())])
+        before = min((each.closed_before(end) for each in looks.values()), default=end)
         for store in self._parts.stores:
             if store.name in looks:
                 foreign = self._try(store.name, lambda s=store: s.foreign(self._look.window.since, before))  # type: ignore[misc]

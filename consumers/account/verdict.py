@@ -76,7 +76,7 @@ def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
     found = seen.found
     return StoreAccount(
         name=name,
-        closed_before=seen.closed_before,
+        closed_before=seen.closed_before(look.end),
         behind={shard: waiting.since for shard, waiting in _waiting(seen).items()},
         files=len(seen.closed),
         compared=compared,
@@ -181,7 +181,7 @@ def _has_all(look: Look) -> bool:
     return all(
         not _of_window(each, look)
         and all(
-            not frontier.behind or (until is not None and frontier.before >= until)
+            frontier.open_since is None or (until is not None and frontier.open_since >= until)
             for frontier in each.frontiers.values()
         )
         for each in look.stores.values()

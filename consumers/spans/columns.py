@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -37,16 +37,19 @@ def schema_of(table: Table) -> pa.Schema:
 
 _SCHEMAS = {table.name: schema_of(table) for table in tables.SPANNED}  # made once: every batch asks for one
 
-_TABLE_OF: dict[type, Table] = {HitRow: tables.HITS, LetterRow: tables.LETTERS, HeartbeatRow: tables.ACCOUNT}
+_TABLE_OF: dict[type, Table] = {
+    OrderRow: tables.ORDERS,
+    HitRow: tables.HITS,
+    LetterRow: tables.LETTERS,
+    HeartbeatRow: tables.ACCOUNT,
+}
+_DAY_OF: dict[type, Callable[[Any], dt.date]] = {kind: attrgetter(table.day) for kind, table in _TABLE_OF.items()}
 
 
 def place_of(row: Verdict) -> Place:
     """Which rows it goes with."""
-    if isinstance(row, OrderRow | HitRow):
-        return type(row), row.event_date
-    if isinstance(row, LetterRow):
-        return LetterRow, row.read_on
-    return HeartbeatRow, row.arrived_on
+    kind = type(row)
+    return kind, _DAY_OF[kind](row)
 
 
 def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:

@@ -55,13 +55,7 @@ class RawWriter:
         """
         together = b"".join([record.data for record in records])
         if together.isascii() and b"\n" not in together and b"\r" not in together:
-            lines = [
-                _line(record)
-                if is_refused or record.data[:1] != b"{"
-                else b'{"seq":"%d","sub":%d,"at":%b,"record":%b}\n'
-                % (*record.position, _encode(record.arrived_at), record.data)
-                for record, is_refused in zip(records, refused, strict=True)
-            ]
+            lines = list(_plain_lines(records, refused))
         else:
             lines = [
                 _line(record, is_refused or record.data[:1] != b"{")
@@ -105,6 +99,21 @@ def read_raw(content: bytes) -> Iterator[RawRecord]:
             raise ValueError(f"no raw records: {error}") from error
     if rest:
         raise ValueError("no raw records: the last line is cut off")
+
+
+def _plain_lines(records: Sequence[Record], refused: Sequence[bool]) -> Iterator[bytes]:
+    """Of records without line breaks. Those of one aggregate share their number and time: each is written once."""
+    known_sequence, known_at, sequence_text, at_text = -1, None, b"", b""
+    for record, is_refused in zip(records, refused, strict=True):
+        data, at, (sequence, sub_sequence) = record.data, record.arrived_at, record.position
+        if is_refused or data[:1] != b"{":
+            yield _line(record)
+            continue
+        if sequence is not known_sequence:
+            known_sequence, sequence_text = sequence, b"%d" % sequence
+        if at is not known_at:
+            known_at, at_text = at, _encode(at)
+        yield b'{"seq":"%b","sub":%d,"at":%b,"record":%b}\n' % (sequence_text, sub_sequence, at_text, data)
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):

@@ -60,8 +60,22 @@ def aggregated(records: Sequence[UserRecord]) -> bytes:
     return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
 
 
+class UserColumns(NamedTuple):
+    """User records, in order: place n of each column is of record n. A reader needs no object of each."""
+
+    partition_keys: list[str]
+    data: list[bytes]
+    explicit_hash_keys: list[int | None]
+
+
 def opened(data: bytes) -> list[UserRecord] | None:
-    """What an aggregate carries, in order; None for a record that is none. Raises nothing.
+    """What an aggregate carries, in order; None for a record that is none, see `opened_columns`. Raises nothing."""
+    columns = opened_columns(data)
+    return None if columns is None else [UserRecord(*each) for each in zip(*columns, strict=True)]
+
+
+def opened_columns(data: bytes) -> UserColumns | None:
+    """What an aggregate carries; None for a record that is none. Raises nothing.
 
     None too for one that is damaged: the digest, the protobuf, or an index beyond its table. It is then an ordinary
     record whose bytes happen to be strange, and what reads it says so.
@@ -75,13 +89,14 @@ def opened(data: bytes) -> list[UserRecord] | None:
         message = AggregatedRecord.FromString(body)
         keys = list(message.partition_key_table)
         hash_keys = [int(text) for text in message.explicit_hash_key_table]
-        return [
-            UserRecord(
-                keys[record.partition_key_index],
-                record.data,
-                hash_keys[record.explicit_hash_key_index] if record.HasField("explicit_hash_key_index") else None,
-            )
-            for record in message.records
-        ]
+        records = list(message.records)
+        return UserColumns(
+            [keys[record.partition_key_index] for record in records],
+            [record.data for record in records],
+            [
+                hash_keys[record.explicit_hash_key_index] if record.HasField("explicit_hash_key_index") else None
+                for record in records
+            ],
+        )
     except (DecodeError, ValueError, IndexError):
         return None

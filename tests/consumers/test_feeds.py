@@ -74,3 +74,9 @@ def test_each_stream_has_an_application_and_a_judge_of_its_own(access: str, want
     )
     assert [(each.stream, each.application) for each in feeds] == wanted
     assert [each.judge for each in feeds] == [JUDGES.orders, JUDGES.access][: len(wanted)]
+
+
+def test_two_kinds_of_lines_never_share_a_stream() -> None:
+    settings = LiveSettings(streams=Streams(transactions="all", access="all"))
+    with pytest.raises(ConfigError, match="give each its own"):
+        feeds_of(settings, JUDGES, orders="a", access="b", fleet=KinesisSourceSettings(), section="fleet")

@@ -66,7 +66,7 @@ class KafkaSource:
         """Read until `stop` is set, then settle, commit and leave the group. May be called once.
 
         Raises ConfigError where the topic cannot be used, or the brokers are still away `start_patience_s` after the
-        start.
+        start, and a path's.
         """
         member = self._joined(stop)
         if member is None:
@@ -81,6 +81,9 @@ class KafkaSource:
                 lane.abandon()
                 lane.join()
             self._leave(member)
+        for lane in self._lanes.values():
+            if lane.failure is not None:
+                self._name_failure(lane, "failed at the end: its successor repeats what is open")
 
     def status(self) -> list[ShardStatus]:
         """The partitions that this member reads. Safe from any thread."""
@@ -172,16 +175,19 @@ class KafkaSource:
         """Begin reading where the path says, read on where there is room, give up where the path has failed."""
         if lane.failure is not None:
             self._rest(member, partition)
-            if isinstance(lane.failure, ConfigError):
-                raise lane.failure
-            text = "%s is given up for %.0f s"
-            log.error(text, lane.shard.shard_id, self._settings.cool_down_s, exc_info=lane.failure)
+            self._name_failure(lane, f"is given up for {self._settings.cool_down_s:.0f} s")
         elif lane.start is not None and lane.expected is None:
             self._begin(member, partition, lane, lane.start)
         elif lane.has_room:
             member.read_on(partition)
         else:
             member.hold(partition)
+
+    def _name_failure(self, lane: Lane, what: str) -> None:
+        """Raises it where the operator has to act."""
+        if isinstance(lane.failure, ConfigError):
+            raise lane.failure
+        log.error("%s %s", lane.shard.shard_id, what, exc_info=lane.failure)
 
     def _begin(self, member: Member, partition: int, lane: Lane, start: int) -> None:
         oldest, end = member.bounds(partition)

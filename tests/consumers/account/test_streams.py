@@ -2,6 +2,8 @@
 
 import datetime as dt
 import io
+import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,10 +12,10 @@ from rich.console import Console
 
 from consumers.account.emitted import ACCESS, ORDER
 from consumers.account.explain import History, Window
-from consumers.account.process import account_of_parts
+from consumers.account.process import account_of_parts, parts_of
 from consumers.account.render import show_account, verdict_of
 from consumers.account.report import Account, Verdict, exit_code
-from consumers.account.settings import Accounting
+from consumers.account.settings import Accounting, AccountSettings
 from consumers.account.streams import LineStream
 from consumers.account.taking import Parts
 from consumers.account.testing.memory import (
@@ -34,6 +36,7 @@ from consumers.sources.kinesis.stream import ShardInfo
 from consumers.sources.kinesis.testing import even_shards
 from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage
+from runtime.settings import Aws, Streams, Transport
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -81,6 +84,7 @@ class _World:
         self.stores = {name: MemoryStore(name) for name in NAMES}
         self.orders, self.access = _Stream(ORDER), _Stream(ACCESS)
         self.streams = [self.orders, self.access]
+        self.window = Window(since=NOON - DAY)
         self.settings = Accounting()
 
     def emits(self, rows: Sequence[Stored], kind: str, *, final: bool = True, arrived_at: dt.datetime = NOON) -> None:
@@ -104,7 +108,7 @@ class _World:
             ),
             clock=self.clock,
         )
-        return account_of_parts(parts, Window(since=NOON - DAY), self.settings)
+        return account_of_parts(parts, self.window, self.settings)
 
 
 @pytest.fixture
@@ -198,6 +202,23 @@ def test_what_came_in_at_one_stream_closes_nothing_on_the_other(world: _World) -
     assert (kinds(account), account.emitted.lines, account.settled) == ([], len(SOLD) + 2, False)
 
 
+def test_a_kind_that_nobody_has_heard_of_for_long_holds_nothing_up(world: _World) -> None:
+    world.emits(ASKED, ACCESS, arrived_at=NOON - DAY / 2)
+    world.emits(SOLD, ORDER)
+    foreign = Stored(row_id="foreign", file_id=None, revenue=7, arrived_at=NOON - MINUTE)
+    for store in world.stores.values():
+        store.rows.append(foreign)
+    account = world.account()
+    assert account.settled
+    assert [store.foreign.orders for store in account.stores if store.foreign] == [1, 1, 1]
+    assert {store.closed_before for store in account.stores} == {NOON + dt.timedelta(microseconds=1)}
+    # What waits now is no matter of a window that is over.
+    world.access.waits("lake", since=NOON)
+    assert not world.account().settled
+    world.window = Window(since=NOON - DAY, until=NOON - DAY / 4)
+    assert world.account().settled
+
+
 def test_a_file_of_a_kind_that_is_heard_of_during_the_look_unsettles_it(world: _World) -> None:
     world.emits(SOLD, ORDER)
     lake = world.stores["lake"]
@@ -220,6 +241,13 @@ def test_a_silent_agent_is_judged_by_the_stream_of_its_file(world: _World) -> No
     assert kinds(world.account()) == [("open", None, "orders")]
     world.access.peek.arrivals = {}
     assert kinds(world.account()) == [("open", None, "access"), ("open", None, "orders")]
+
+
+def test_a_silent_agent_is_a_gap_though_other_records_keep_coming(world: _World) -> None:
+    world.emits(ASKED, ACCESS, final=False)
+    world.clock.advance(world.settings.quiet_s)
+    world.access.waits("lake", "warehouse", since=world.clock.now())
+    assert kinds(world.account()) == [("open", None, "access")]
 
 
 def test_rows_that_no_heartbeat_names_wait_for_the_heartbeats_of_both_streams(world: _World) -> None:
@@ -312,6 +340,22 @@ def test_where_no_stream_can_be_looked_at_no_store_is_compared(both: _World) -> 
     account = both.account()
     assert account.verdict is Verdict.INCOMPLETE
     assert {store.trouble for store in account.stores} == {"the stream: no such stream; no connection"}
+
+
+@pytest.mark.parametrize("transport", ["kinesis", "kafka"])
+def test_the_settings_name_the_streams_and_who_reads_them(transport: Transport) -> None:
+    def parts(access: str) -> Parts:
+        settings = AccountSettings(
+            aws=Aws(access_key_id="x", secret_access_key="x"), streams=Streams(transport=transport, access=access)
+        )
+        return parts_of(settings, ManualClock(), random.Random(7), threading.Event())
+
+    both, one = parts("requests"), parts("")
+    assert [stream.kind for stream in both.streams] == [ORDER, ACCESS]
+    assert both.history.applications == ["storepulse-cold-transactions", "storepulse-cold-access"]
+    assert all(stream.progress.keys() == set(NAMES) for stream in both.streams)
+    assert [stream.kind for stream in one.streams] == [ORDER]
+    assert one.history.applications == ["storepulse-cold-transactions"]
 
 
 def test_hits_that_no_agent_sent_are_counted_apart(both: _World) -> None:

@@ -10,7 +10,18 @@ from consumers.sinks.testing import FakeSink
 from consumers.sources.testing import ScriptedPath
 from consumers.stages.judge import Judge, Judged
 from consumers.stages.orders import OrderJudge
-from consumers.stages.testing import ARRIVED_AT, SHARD, SKUS, batch, encoded, heartbeat, judge, order
+from consumers.stages.testing import (
+    ARRIVED_AT,
+    SHARD,
+    SKUS,
+    access_judge,
+    batch,
+    encoded,
+    heartbeat,
+    judge,
+    order,
+    stamped,
+)
 from consumers.tally import Tally
 from consumers.testing import PathConformance
 from contract.rows import LetterRow
@@ -115,6 +126,16 @@ def test_a_document_that_is_refused_beside_a_heartbeat_becomes_the_right_letter(
     live_path(sink).accept(batch(contents))
     (row,) = sink.rows.values()
     assert (row.row_id, row.origin) == ("e-7", ("i-1-abc", 7))
+
+
+def test_a_hit_that_is_refused_becomes_a_letter_of_its_line() -> None:
+    sink, line = FakeSink(is_poison=lambda row: row.index.startswith("hits")), b'{"time":"2026-11-27T08:00:00Z"}'
+    contents = [stamped(line, kind="access", offset=n) for n in (0, 40)]
+    assert live_path(sink, by=access_judge()).accept(batch(contents)) == Position(2)
+    letters = [msgspec.json.decode(row.document, type=LetterRow) for row in sink.rows.values()]
+    assert [(letter.event_type, letter.reason) for letter in letters] == [("access", "rejected_by_store")] * 2
+    assert [letter.origin.offset for letter in letters if letter.origin] == [0, 40]
+    assert len({letter.letter_id for letter in letters}) == 2
 
 
 class _LiveEffects:

@@ -100,8 +100,8 @@ def test_a_stream_that_is_missing_does_not_hold_up_the_other_kind(
         wait_for(lambda: acknowledged(tmp_path) == 10)
         write(tmp_path, 10, 20)
         wait_for(lambda: acknowledged(tmp_path) == 20)
-        found = json.loads(finished(settings, "status", "--json")[1])
-        assert found["running"] and any("'elsewhere' does not exist" in reason for reason in found["unwell"])
+        wait_for(lambda: any("'elsewhere' does not exist" in reason for reason in shown(settings)["unwell"]))
+        assert shown(settings)["running"]
         assert agent.poll() is None
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(WAIT_S) == 0
@@ -215,9 +215,13 @@ def test_the_status_shows_how_far_each_file_is_with_and_without_an_agent(
         )
 
 
+def shown(settings: Path) -> Any:
+    """By `status`; the agent reports once a second."""
+    return json.loads(finished(settings, "status", "--json")[1])
+
+
 def read_errors(settings: Path) -> list[Any]:
-    found = json.loads(finished(settings, "status", "--json")[1])
-    return [error for road in found["agent"]["roads"] for error in road["errors"]]
+    return [error for road in shown(settings)["agent"]["roads"] for error in road["errors"]]
 
 
 def test_the_health_endpoint_says_well_and_unwell(tmp_path: Path, kinesis: Kinesis, settings: Path) -> None:

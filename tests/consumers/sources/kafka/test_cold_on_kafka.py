@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -183,6 +184,31 @@ def test_everything_is_there_once_after_a_kill_and_a_rebalance(
     until(lambda: shop.rows() >= shop.sent)
     members[1].terminate()
     assert members[1].wait(20) == 0
+    shop.assert_once()
+
+
+@pytest.mark.soak
+def test_everything_is_there_once_after_a_member_has_slept_through_its_session(
+    shop: Shop, start: Callable[[str], "subprocess.Popen[bytes]"]
+) -> None:
+    sleeper, other = start("a"), start("b")
+
+    def flow(seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            shop.put(30)
+            time.sleep(0.2)
+
+    flow(6.0)
+    until(lambda: shop.rows() > 0)
+    sleeper.send_signal(signal.SIGSTOP)
+    flow(SESSION_S + 4.0)  # the other one has all of it now
+    sleeper.send_signal(signal.SIGCONT)  # with a span open, and its objects half put
+    flow(6.0)
+    until(lambda: shop.rows() >= shop.sent)
+    for process in (sleeper, other):
+        process.terminate()
+        assert process.wait(20) == 0
     shop.assert_once()
 
 

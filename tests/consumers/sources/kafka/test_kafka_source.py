@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from consumers.sources.kafka.testing import KafkaBench, running, until
 from consumers.sources.testing import ScriptedPath, SourceBench, SourceConformance, run_source
 from contract.kpl.aggregate import opened
 from contract.kpl.writing import packed_together
+from runtime.errors import ConfigError
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.integration
@@ -148,6 +150,27 @@ def test_a_path_that_cannot_ask_where_to_read_on_waits_and_the_others_do_not(kaf
         assert paths["partition-00000"].log == []
         Asking.away.set()
         until(lambda: paths["partition-00000"].payloads == [b"3"])
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), ConfigError("no such bucket")])
+def test_a_path_that_fails_at_the_end_is_named_and_nothing_of_it_is_committed(
+    kafka: str, new_topic: NewTopic, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    class Failing(ScriptedPath):
+        def settle(self) -> Position | None:
+            raise error
+
+    bench = KafkaBench(kafka, new_topic(1))
+    bench.put(0, [b"1"])
+    path = Failing(trails=1)
+    is_fatal = isinstance(error, ConfigError)
+    with (
+        pytest.raises(ConfigError, match="no such bucket") if is_fatal else nullcontext(),
+        running(bench.kafka_source(), lambda shard: path),
+    ):
+        until(lambda: path.payloads == [b"1"])
+    assert is_fatal or "partition-00000 failed at the end" in caplog.text
+    assert bench.committed(0) is None
 
 
 def test_an_aggregate_is_a_record_like_any_other(kafka: str, new_topic: NewTopic) -> None:

@@ -116,7 +116,7 @@ def test_a_broker_that_dies_is_waited_for_and_nothing_comes_twice(
         again.put(1, [b"3"])
         until(lambda: paths["partition-00000"].payloads == [b"1", b"2"])
         until(lambda: paths["partition-00001"].payloads == [b"3"])
-        assert time.monotonic() - back_s < 15.0  # most of it the broker's own start
+        assert time.monotonic() - back_s < 20.0  # most of it the broker's own start, on two busy cores
         until(lambda: again.committed(0) == 2)
     assert "well again" in caplog.text
 
