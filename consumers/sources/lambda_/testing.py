@@ -8,6 +8,7 @@ from typing import Any
 from runtime.clock import Clock
 
 ARRIVED_AT = dt.datetime(2026, 11, 27, 8, 0, 1, tzinfo=dt.UTC)
+_SHARD_ID = "shardId-000000000000"
 _ARN = "arn:aws:kinesis:eu-west-2:123456789012:stream/"
 
 
@@ -16,7 +17,7 @@ def delivered(
     data: bytes,
     *,
     stream: str = "transactions",
-    shard_id: str = "shardId-000000000000",
+    shard_id: str = _SHARD_ID,
     arrived_at: dt.datetime = ARRIVED_AT,
 ) -> dict[str, Any]:
     """One of an event's `Records`."""
@@ -38,9 +39,12 @@ def delivered(
     }
 
 
-def event_of(contents: Sequence[bytes], *, first: int = 1, **place: str) -> dict[str, Any]:
-    """An event of records numbered from `first`. `place`: `stream` and `shard_id`."""
-    return {"Records": [delivered(number, data, **place) for number, data in enumerate(contents, start=first)]}
+def event_of(
+    contents: Sequence[bytes], *, first: int = 1, stream: str = "transactions", shard_id: str = _SHARD_ID
+) -> dict[str, Any]:
+    """An event of records numbered from `first`."""
+    numbered = enumerate(contents, start=first)
+    return {"Records": [delivered(number, data, stream=stream, shard_id=shard_id) for number, data in numbered]}
 
 
 class FakeContext:
@@ -62,17 +66,17 @@ class FakeMapping:
     have, like an error, brings all of it again.
     """
 
-    def __init__(self, contents: Sequence[bytes], *, batch_size: int = 100, **place: str) -> None:
-        """Records are numbered from 1. `place`: `stream` and `shard_id`."""
+    def __init__(self, contents: Sequence[bytes], *, batch_size: int = 100, shard_id: str = _SHARD_ID) -> None:
+        """Records are numbered from 1."""
         self.checkpoint = 0  # last number that is done
         self.contents = list(contents)
         self._batch_size = batch_size
-        self._place = place
+        self._shard_id = shard_id
 
     def next_event(self) -> dict[str, Any] | None:
         """None once all is done."""
         rest = self.contents[self.checkpoint : self.checkpoint + self._batch_size]
-        return event_of(rest, first=self.checkpoint + 1, **self._place) if rest else None
+        return event_of(rest, first=self.checkpoint + 1, shard_id=self._shard_id) if rest else None
 
     def answered(self, event: dict[str, Any], answer: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
         """Move the checkpoint as the service does."""

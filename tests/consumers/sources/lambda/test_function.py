@@ -303,3 +303,16 @@ def test_settings_come_from_the_environment_alone(tmp_path: Path, monkeypatch: p
 def test_a_setting_that_is_none_is_named() -> None:
     with pytest.raises(ConfigError, match="STOREPULSE_FUNCTION_PATIENCE"):
         load(LambdaSettings, file=Path("/dev/null"), environ={"STOREPULSE_FUNCTION_PATIENCE": "1"})
+
+
+def test_the_documents_list_of_metrics_is_the_codes() -> None:
+    document = (Path(__file__).parents[4] / "docs" / "lambda.md").read_text()
+    _, _, table = document.partition("| metric | unit | |\n|---|---|---|\n")
+    listed = table.partition("\n\n")[0].splitlines()
+    assert listed == [f"| {metric.name} | {metric.unit} | {metric.about} |" for metric in METRICS]
+    assert f"`{NAMESPACE}`" in document
+
+
+def test_the_documents_list_of_settings_has_the_functions_own() -> None:
+    document = (Path(__file__).parents[4] / "docs" / "lambda.md").read_text()
+    assert all(f"STOREPULSE_FUNCTION_{name.upper()}" in document for name in LambdaSourceSettings.__dataclass_fields__)
