@@ -18,7 +18,7 @@ from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
 from consumers.sinks.opensearch.sink import OpenSearchSink
 from consumers.sinks.opensearch.templates import ensure_templates
-from consumers.sources.lambda_.events import batch_of
+from consumers.sources.lambda_.events import delivery_of
 from consumers.sources.lambda_.metrics import Report
 from consumers.sources.lambda_.turn import Context, Turn
 from consumers.stages.judge import Judge
@@ -60,11 +60,12 @@ class Function:
 
         Raises BadEvent, ConfigError, and what no path should raise: then the event comes again as a whole.
         """
-        batch = batch_of(event)
-        if batch is None:
+        delivery = delivery_of(event)
+        if delivery is None:
             return {"batchItemFailures": []}
-        judge = self._judge_of(batch.shard.stream)
-        report.about(batch.shard.stream)
+        stream = delivery.batch.shard.stream
+        judge = self._judge_of(stream)
+        report.about(stream)
         self._require_time(context)
         tally = Tally()
 
@@ -74,9 +75,9 @@ class Function:
             return LivePath(shard, judge, sink, tally, self._clock, window_days=self._settings.live.window_days)
 
         turn = Turn(context, self._settings.function, self._clock, self._wait, self._rng)
-        taken = turn.take(batch, open_path)
+        taken = turn.take(delivery.batch, open_path)
         report.took(taken, *tally.take())
-        failures = [] if taken.failed is None else [{"itemIdentifier": str(taken.failed)}]
+        failures = [] if taken.failed is None else [{"itemIdentifier": delivery.identifiers[taken.failed]}]
         return {"batchItemFailures": failures}
 
     def _judge_of(self, stream: str) -> Judge:

@@ -5,6 +5,8 @@ the stream's order; with a parallelization factor they are those of some partiti
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -18,10 +20,17 @@ from consumers.stages.shape import fault_of
 
 _LATEST = 253_370_764_800  # 9999-01-01, the last year that every time zone can express
 
-# As Kinesis's API reference has it.
-_Sequence = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,128})$")]
+_Sequence = Annotated[str, Meta(pattern=r"^[0-9]{1,129}$")]  # as long as Kinesis's API reference has it
 # A reader with fan-out is named behind the stream.
 _STREAM = re.compile(r"arn:[a-z-]+:kinesis:[a-z0-9-]*:\d{12}:stream/([\w.-]{1,128})(?:/consumer/.+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What an event brings."""
+
+    batch: Batch  # of user records
+    identifiers: Mapping[int, str]  # sequence numbers as the event writes them, which is how an answer names a record
 
 
 class BadEvent(Exception):
@@ -48,8 +57,8 @@ class _Event(msgspec.Struct, frozen=True):
     records: list[_Delivered] = msgspec.field(name="Records")
 
 
-def batch_of(event: object) -> Batch | None:
-    """The user records of an event, as JSON decodes it; None for one without any. Raises BadEvent."""
+def delivery_of(event: object) -> Delivery | None:
+    """What an event brings, which is as JSON decodes it; None for one without user records. Raises BadEvent."""
     try:
         delivered = msgspec.convert(event, _Event).records
     except msgspec.ValidationError as error:
@@ -62,9 +71,12 @@ def batch_of(event: object) -> Batch | None:
     sequences = [int(each.kinesis.sequence_number) for each in delivered]
     if any(later <= sooner for sooner, later in pairwise(sequences)):
         raise BadEvent("no event of a Kinesis stream: its records are not in the stream's order")
-    pairs = zip(sequences, delivered, strict=True)
+    pairs = list(zip(sequences, delivered, strict=True))
     records = [record for sequence, each in pairs for record in _opened(sequence, each.kinesis)]
-    return Batch(shard=shard, records=records) if records else None
+    if not records:
+        return None
+    identifiers = {sequence: each.kinesis.sequence_number for sequence, each in pairs}
+    return Delivery(batch=Batch(shard=shard, records=records), identifiers=identifiers)
 
 
 def _opened(sequence: int, kinesis: _Kinesis) -> list[Record]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.delivery import Position, Record, Shard
-from consumers.sources.lambda_.events import BadEvent, batch_of
+from consumers.delivery import Batch, Position, Record, Shard
+from consumers.sources.lambda_.events import BadEvent, delivery_of
 from consumers.sources.lambda_.testing import ARRIVED_AT, delivered, event_of
 from contract.kpl.aggregate import MAGIC, UserRecord, aggregated
 from contract.kpl.messages_pb2 import AggregatedRecord
@@ -40,9 +40,14 @@ DOCUMENTED = {
 }
 
 
+def batch_of(event: object) -> Batch:
+    delivery = delivery_of(event)
+    assert delivery is not None
+    return delivery.batch
+
+
 def test_the_documented_event_is_a_batch() -> None:
     batch = batch_of(DOCUMENTED)
-    assert batch is not None
     assert batch.shard == Shard(stream="lambda-stream", shard_id="shardId-000000000006")
     assert batch.records == [
         Record(
@@ -56,7 +61,6 @@ def test_the_documented_event_is_a_batch() -> None:
 def test_an_aggregate_comes_apart_and_each_user_record_has_a_place_in_it() -> None:
     packed = aggregated([UserRecord("a", b"one"), UserRecord("b", b"two")])
     batch = batch_of(event_of([b"plain", packed]))
-    assert batch is not None
     assert [(record.position, record.data) for record in batch.records] == [
         (Position(1), b"plain"),
         (Position(2, 0), b"one"),
@@ -68,7 +72,6 @@ def test_an_aggregate_comes_apart_and_each_user_record_has_a_place_in_it() -> No
 def test_a_damaged_aggregate_is_one_record() -> None:
     packed = aggregated([UserRecord("a", b"one"), UserRecord("b", b"two")])
     batch = batch_of(event_of([packed[:-1]]))
-    assert batch is not None
     assert [record.data for record in batch.records] == [packed[:-1]]
 
 
@@ -76,8 +79,16 @@ def test_a_reader_with_fan_out_names_the_stream_too() -> None:
     record = delivered(1, b"x")
     record["eventSourceARN"] += "/consumer/lambda:1545084650"
     batch = batch_of({"Records": [record]})
-    assert batch is not None
     assert batch.shard.stream == "transactions"
+
+
+@pytest.mark.parametrize("written", ["7", "0000000000007"])
+def test_a_sequence_number_is_answered_as_it_was_written(written: str) -> None:
+    record = delivered(7, b"x")
+    record["kinesis"]["sequenceNumber"] = written
+    delivery = delivery_of({"Records": [{**record, "eventID": f"shardId-000000000000:{written}"}]})
+    assert delivery is not None
+    assert delivery.identifiers == {7: written}
 
 
 _KEYS_ALONE = AggregatedRecord(partition_key_table=["a"]).SerializeToString()
@@ -86,7 +97,7 @@ EMPTY = MAGIC + _KEYS_ALONE + hashlib.md5(_KEYS_ALONE).digest()
 
 @pytest.mark.parametrize("event", [{"Records": []}, event_of([EMPTY])])
 def test_an_event_without_user_records_is_no_batch(event: dict[str, Any]) -> None:
-    assert batch_of(event) is None
+    assert delivery_of(event) is None
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -107,7 +118,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(eventSource="aws:dynamodb"), r"\$.Records\[0\].eventSource"),
         (changed(kinesis={"data": "secret!"}), r"\$.Records\[0\].kinesis.data"),
         (changed(kinesis={"sequenceNumber": 7}), r"\$.Records\[0\].kinesis.sequenceNumber"),
-        (changed(kinesis={"sequenceNumber": "007"}), r"\$.Records\[0\].kinesis.sequenceNumber"),
+        (changed(kinesis={"sequenceNumber": "-7"}), r"\$.Records\[0\].kinesis.sequenceNumber"),
         (changed(kinesis={"sequenceNumber": "9" * 5000}), r"\$.Records\[0\].kinesis.sequenceNumber"),
         (changed(kinesis={"approximateArrivalTimestamp": -1}), "approximateArrivalTimestamp"),
         (changed(kinesis={"approximateArrivalTimestamp": 1e300}), "approximateArrivalTimestamp"),
@@ -124,7 +135,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 )
 def test_what_no_stream_sends_is_refused_and_never_quoted(event: Any, where: str) -> None:
     with pytest.raises(BadEvent, match=where) as raised:
-        batch_of(event)
+        delivery_of(event)
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None
 
@@ -142,4 +153,4 @@ def test_any_json_is_a_batch_or_a_bad_event(value: Any, field: str, inner: str) 
     (record["kinesis"] if inner else record)[inner or field] = value
     event: Any = {"Records": [record if inner or field else value]}
     with suppress(BadEvent):
-        batch_of(event)
+        delivery_of(event)

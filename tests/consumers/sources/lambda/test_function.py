@@ -3,6 +3,10 @@
 import base64
 import json
 import random
+import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ from consumers.delivery import Backpressure, Refused, Row, Sink
 from consumers.lambda_process import Function, respond, start
 from consumers.settings import LambdaSettings
 from consumers.sinks.testing import FakeSink
-from consumers.sources.lambda_.events import BadEvent, batch_of
+from consumers.sources.lambda_.events import BadEvent, delivery_of
 from consumers.sources.lambda_.metrics import METRICS, NAMESPACE, Report
 from consumers.sources.lambda_.settings import LambdaSourceSettings
 from consumers.sources.lambda_.testing import ARRIVED_AT, FakeContext, FakeMapping, event_of
@@ -176,8 +180,8 @@ def test_nothing_is_passed_that_is_not_stored_and_in_the_end_all_is_once(
 
 def stored_of(contents: Sequence[bytes]) -> set[tuple[str, str]]:
     """Place and identity of all that the live store is to hold of these records."""
-    batch = batch_of(event_of(contents)) if contents else None
-    rows = [document_of(judged, 14) for judged in judge().judge(batch)] if batch else []
+    delivery = delivery_of(event_of(contents))
+    rows = [document_of(judged, 14) for judged in judge().judge(delivery.batch)] if delivery else []
     return {
         ("letters-2026.11.27" if "poison" in row.row_id else row.index, row.row_id) for row in rows if row is not None
     }
@@ -316,3 +320,26 @@ def test_the_documents_list_of_metrics_is_the_codes() -> None:
 def test_the_documents_list_of_settings_has_the_functions_own() -> None:
     document = (Path(__file__).parents[4] / "docs" / "lambda.md").read_text()
     assert all(f"STOREPULSE_FUNCTION_{name.upper()}" in document for name in LambdaSourceSettings.__dataclass_fields__)
+
+
+_IMPORTED = """
+import sys
+from importlib.metadata import packages_distributions
+import consumers.lambda_process
+of = packages_distributions()
+roots = {name.partition(".")[0] for name in sys.modules}
+print(*sorted({found for root in roots - sys.stdlib_module_names for found in of.get(root, ())}))
+"""
+
+
+def test_a_cold_start_imports_nothing_that_is_locked_for_other_processes_alone() -> None:
+    root = Path(__file__).parents[4]
+    groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
+    ours = set(groups["function"])
+    others = {re.split(r"[\[=]", each)[0] for name in ("consumers", "producers") for each in groups[name]} - ours
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTED], cwd=root, capture_output=True, text=True, timeout=60, check=True
+    )
+    imported = set(done.stdout.split())
+    assert {"msgspec", "opensearch-py", "protobuf"} <= imported
+    assert not imported & others

@@ -1,11 +1,13 @@
 """The function under a Lambda service: packed as a zip, called with events, writing to the real store."""
 
 import base64
+import dataclasses
 import io
 import json
+import time
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,16 @@ class _Deployed:
         )
         self._lambda.get_waiter("function_active_v2").wait(FunctionName=self.name)
 
+    def read(self, stream_arn: str) -> None:
+        """Have the service read a stream of its own for the function."""
+        self._lambda.create_event_source_mapping(
+            EventSourceArn=stream_arn,
+            FunctionName=self.name,
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=100,
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+        )
+
     def invoke(self, event: object) -> tuple[Any, dict[str, Any]]:
         """The answer, and the metrics in the log."""
         answer = self._lambda.invoke(FunctionName=self.name, Payload=json.dumps(event), LogType="Tail")
@@ -90,6 +102,8 @@ class _Deployed:
         return count
 
     def remove(self) -> None:
+        for mapping in self._lambda.list_event_source_mappings(FunctionName=self.name)["EventSourceMappings"]:
+            self._lambda.delete_event_source_mapping(UUID=mapping["UUID"])
         self._lambda.delete_function(FunctionName=self.name)
 
 
@@ -154,6 +168,28 @@ def test_records_of_a_real_stream_are_an_event(deployed: _Deployed, stack: Endpo
     answer, metrics = deployed.invoke({"Records": records})
     assert answer == {"batchItemFailures": []}
     assert metrics["Accepted"] == deployed.found("orders-*", "event_id") == 4
+
+
+def test_a_mapping_brings_the_records_of_a_stream(deployed: _Deployed, stack: Endpoints) -> None:
+    """An event that is none of our making: that of the local Lambda, which reads a Kinesis of its own."""
+    kinesis = client("kinesis", dataclasses.replace(stack.aws, kinesis_endpoint=stack.aws.endpoint))
+    stream, name = f"{deployed.name}-orders", deployed.name
+    kinesis.create_stream(StreamName=stream, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
+    contents = [encoded(order(event_id=f"{name}-{n}"), file=name, offset=n) for n in range(4)]
+    for data in (contents[0], packed(contents[1:])):
+        kinesis.put_record(StreamName=stream, Data=data, PartitionKey="a")
+    deployed.read(kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"])
+    assert until(lambda: deployed.found("orders-*", "event_id") == 4)
+
+
+def until(holds: Callable[[], bool], *, within_s: float = 60.0) -> bool:
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def test_a_wrong_event_is_an_error_of_the_function(deployed: _Deployed) -> None:

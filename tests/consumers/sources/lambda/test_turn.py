@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.delivery import Backpressure, Batch, Path, Position, Shard, Source
-from consumers.sources.lambda_.events import batch_of
+from consumers.sources.lambda_.events import delivery_of
 from consumers.sources.lambda_.settings import LambdaSourceSettings
 from consumers.sources.lambda_.testing import FakeContext, FakeMapping, event_of
 from consumers.sources.lambda_.turn import Taken, Turn
@@ -28,9 +28,9 @@ def packed(*contents: bytes) -> bytes:
 
 
 def batch_from(contents: Sequence[bytes]) -> Batch:
-    batch = batch_of(event_of(contents))
-    assert batch is not None
-    return batch
+    delivery = delivery_of(event_of(contents))
+    assert delivery is not None
+    return delivery.batch
 
 
 def turn(clock: ManualClock, *, timeout_s: float = 60.0, settings: LambdaSourceSettings = SETTINGS) -> Turn:
@@ -180,11 +180,11 @@ class _Invoked:
         while not stop.is_set():
             events = [(mapping, event) for mapping in self._mappings if (event := mapping.next_event())]
             for mapping, event in events:
-                batch, clock = batch_of(event), ManualClock()
-                assert batch is not None
+                delivery, clock = delivery_of(event), ManualClock()
+                assert delivery is not None
                 settings = LambdaSourceSettings(run_records=1_000)
                 try:
-                    taken = turn(clock, settings=settings).take(batch, open_path)
+                    taken = turn(clock, settings=settings).take(delivery.batch, open_path)
                 except OSError:
                     continue  # Lambda keeps its checkpoint, and sends the event again
                 failures = [] if taken.failed is None else [{"itemIdentifier": str(taken.failed)}]
