@@ -62,18 +62,18 @@ class Turn:
         """
         try:
             path = self._patiently(lambda: open_path(batch.shard))
+            known = self._patiently(lambda: path.resume(None))
         except _OutOfTime as over:
             return _taken(None, batch.records, str(over))
-        durable, why = self._offer(path, batch)
+        durable, why = self._offer(path, batch, known)
         try:
             durable = _later(durable, self._patiently(path.settle))
         except _OutOfTime as over:
             why = why or str(over)
         return _taken(durable, batch.records, why)
 
-    def _offer(self, path: Path, batch: Batch) -> tuple[Position | None, str]:
-        """What is durable of the batch, and why no more was offered; empty where all of it was."""
-        durable = path.resume(None)
+    def _offer(self, path: Path, batch: Batch, durable: Position | None) -> tuple[Position | None, str]:
+        """Offer what comes after `durable`. Returns what is durable now, and why not all was offered; empty if it was."""
         for number, run in enumerate(_runs(_after(durable, batch.records), self._settings.run_records)):
             if number and self._clock.monotonic() >= self._end_s:
                 return durable, "the function's time is nearly over: raise its timeout, or lower the batch size"

@@ -215,3 +215,13 @@ class TestInvoked(SourceConformance):
         known = {"shardId-000000000000": Position(4)}
         (path,) = run_source(bench.source(), until=6, resume=known).values()
         assert path.payloads == [f"a-{n}".encode() for n in range(4, 10)]
+
+
+def test_a_path_that_cannot_say_what_it_has_fails_the_first_sequence() -> None:
+    class Away(ScriptedPath):
+        def resume(self, checkpoint: Position | None) -> Position | None:
+            raise Outage("S3: away")
+
+    path = Away()
+    assert take(path, [b"1", b"2"]) == Taken(failed=1, unfinished=2, why="S3: away")
+    assert path.log == []
