@@ -73,7 +73,7 @@ class Turn:
         return _taken(durable, batch.records, why)
 
     def _offer(self, path: Path, batch: Batch, durable: Position | None) -> tuple[Position | None, str]:
-        """Offer what comes after `durable`. Returns what is durable now, and why not all was offered; empty if it was."""
+        """Offer what is after `durable`. Returns what is durable now, and why not all was offered, or nothing."""
         for number, run in enumerate(_runs(_after(durable, batch.records), self._settings.run_records)):
             if number and self._clock.monotonic() >= self._end_s:
                 return durable, "the function's time is nearly over: raise its timeout, or lower the batch size"
