@@ -72,5 +72,13 @@ def migrate(settings: MigrateSettings, dry_run: bool) -> None:
         raise ConfigError(f"{outage}; run this again once it answers") from outage
 
 
+@consumers.command()
+def reasons() -> None:
+    """Print every reason to refuse a line: what it means, what to do, an example."""
+    from contract.reasons_page import page
+
+    click.echo(page(), nl=False)
+
+
 if __name__ == "__main__":
     run(consumers)

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
+from consumers.sources.lambda_.settings import LambdaSourceSettings
 from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
@@ -58,6 +59,19 @@ class LiveSettings:
     fleet: KinesisSourceSettings = KinesisSourceSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     live: Live = Live()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LambdaSettings:
+    """What the Lambda function reads: those of `[live]` that name the store's indices have to be live's own."""
+
+    streams: Streams = Streams()
+    opensearch: OpenSearch = OpenSearch()
+    shop: Shop = Shop()
+    identity: Identity = Identity()
+    reference: Reference = Reference()
+    live: Live = Live()
+    function: LambdaSourceSettings = LambdaSourceSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

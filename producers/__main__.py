@@ -15,6 +15,7 @@ VERBS = {
     "status": "producers.agent.status_command",
     "reference": "producers.reference.command",
     "replay": "producers.replay.command",
+    "schema": "producers.schema_command",
     "storefront": "producers.storefront.command",
 }  # each in a module, under its own name
 

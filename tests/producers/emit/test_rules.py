@@ -1,20 +1,23 @@
 """The SDK takes exactly what the validator, asked without a catalogue, lets through."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from consumers.stages.decode import decode
 from consumers.stages.events import Event
 from consumers.stages.validate import faults_of
 from contract.money import LARGEST as LARGEST_AMOUNT
 from contract.order import SCHEMA_VERSION as CURRENT_VERSION
+from contract.schema import order_schema
 from producers.agent.pack import RECORD_LIMIT
 from producers.emit.line import LONGEST, line_of
-from producers.emit.rules import LARGEST, SCHEMA_VERSION
+from producers.emit.rules import LARGEST, SCHEMA_VERSION, first_fault
 
 pytestmark = pytest.mark.unit
 
@@ -64,6 +67,20 @@ FIELDS = {
 LINE_FIELDS = {"sku": NAMES, "quantity": NUMBERS, "unit_price": NUMBERS, "discount": NUMBERS, "gift": st.booleans()}
 
 
+GOOD: dict[str, Any] = {
+    "type": "order",
+    "schema_version": 1,
+    "event_time": "2026-11-27T08:00:00.123Z",
+    "order_id": "O-1",
+    "kind": "sale",
+    "channel": "web",
+    "currency": "GBP",
+    "lines": [{"sku": "85123A", "quantity": 6, "unit_price": 255}],
+    "shipping": 495,
+    "total": 2025,
+}
+
+
 def changes(fields: dict[str, st.SearchStrategy[Any]], most: int) -> st.SearchStrategy[dict[str, Any]]:
     names = st.lists(st.sampled_from(sorted(fields)), max_size=most, unique=True)
     return names.flatmap(lambda chosen: st.fixed_dictionaries({name: fields[name] for name in chosen}))
@@ -80,17 +97,7 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
         present({"sku": "85123A", "quantity": 6, "unit_price": 255, **draw(changes(LINE_FIELDS, 2))})
         for _ in range(draw(st.integers(1, 3)))
     ]
-    order = {
-        "type": "order",
-        "schema_version": 1,
-        "event_time": "2026-11-27T08:00:00.123Z",
-        "order_id": "O-1",
-        "kind": "sale",
-        "channel": "web",
-        "currency": "GBP",
-        "lines": lines,
-        "shipping": 495,
-    }
+    order = {**GOOD, "lines": lines}
     order["total"] = draw(st.sampled_from([0, 0, 0, 0, 1])) + sum_of(lines)
     return present({**order, **draw(changes(FIELDS, 2))})
 
@@ -122,6 +129,34 @@ def is_valid(order: dict[str, Any]) -> bool:
 @example({"type": "order"})
 def test_what_the_sdk_takes_is_what_the_validator_lets_through(order: dict[str, Any]) -> None:
     assert is_taken(order) == is_valid(order)
+
+
+SCHEMA = Draft202012Validator(order_schema())
+BEYOND_A_SCHEMA = re.compile(
+    r"lines: are (more than|all free)|total: is \S+, but|event_time: must be a text like|order: is nested deeper"
+)
+
+
+@settings(max_examples=1_500)
+@given(orders())
+@example({"type": "order"})
+def test_the_published_schema_and_the_sdk_agree_where_a_schema_can_say_it(order: dict[str, Any]) -> None:
+    fault = first_fault(order, json.dumps(order))
+    if fault is None:
+        assert SCHEMA.is_valid(order), list(SCHEMA.iter_errors(order))
+    elif SCHEMA.is_valid(order):
+        counts = [order["schema_version"], *(line["quantity"] for line in order["lines"])]
+        has_a_point = any(isinstance(count, float) for count in counts)
+        assert BEYOND_A_SCHEMA.match(f"{fault.field}: {fault.why}") or has_a_point
+
+
+@pytest.mark.parametrize("number", ["1.0", "6.0"])
+def test_a_count_with_a_point_is_the_only_number_that_a_schema_takes_in_vain(number: str) -> None:
+    order = {**GOOD, "lines": [{**GOOD["lines"][0], "quantity": float(number)}]}
+    assert SCHEMA.is_valid(order)
+    assert not is_taken(order)
+    order["lines"][0]["quantity"] = -1
+    assert not SCHEMA.is_valid(order)
 
 
 def test_an_order_of_a_later_schema_is_left_to_whoever_knows_it() -> None:

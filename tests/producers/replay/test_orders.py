@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from contract.order import Order
+from contract.schema import order_schema
 from producers.replay.export import read_export
 from producers.replay.mapping import Mapping
 from producers.replay.orders import invoices_of, to_utc
@@ -51,6 +53,12 @@ def test_a_fraction_of_a_penny_is_spooled_as_it_is(orders: dict[str, Order]) -> 
 def test_a_negative_price_is_spooled_as_it_is(orders: dict[str, Order]) -> None:
     order = orders["A5"]
     assert (order.kind, order.lines[0].unit_price, order.total) == ("sale", -1106206, -1106206)
+
+
+def test_only_what_is_spooled_as_it_is_is_outside_the_published_schema(orders: dict[str, Order]) -> None:
+    schema = Draft202012Validator(order_schema())
+    outside = [name for name, order in orders.items() if not schema.is_valid(msgspec.to_builtins(order))]
+    assert outside == ["4", "A5"]
 
 
 def test_an_invoice_of_both_signs_is_a_sale_with_the_quantities_as_they_are(mapping: Mapping) -> None:

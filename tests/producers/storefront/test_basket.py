@@ -1,9 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from contract.catalogue import Product
 from contract.order import Order, total_of
+from contract.schema import order_schema
 from producers.storefront.basket import LARGEST_COOKIE, AskAgain, Basket, basket_from_cookie, quantity_from
 from producers.storefront.checkout import Buyer, order_id_of, order_of, sums_of
 from producers.storefront.shelf import shelf_of
@@ -78,6 +80,7 @@ def test_every_order_decodes_strictly_and_adds_up(bought):
 
     order = msgspec.json.decode(msgspec.json.encode(event), type=Order)
 
+    assert Draft202012Validator(order_schema()).is_valid(event) == all("\0" not in sku for sku in bought)
     goods = sum(price * quantity for price, quantity in bought.values())
     assert order.total == total_of(order) == sums_of(basket, shelf).total
     assert order.shipping == (495 if goods < 5000 else 0)
