@@ -35,6 +35,7 @@ class Archives:
         self._text: tuple[Found, Unpacked] | None = None
         self._judged: dict[FileKey, _Judged] = {}
         self.is_busy = False  # with a file that is not read to its end
+        self.is_waited_for = False  # since `see_who_waits` a file was told to wait for another one
 
     def see(self, present: Mapping[FileKey, Found]) -> None:
         """All files that are there now."""
@@ -44,6 +45,10 @@ class Archives:
         if current is not None and current.key not in present:
             self.close(current.key)
 
+    def see_who_waits(self) -> None:
+        """All files are about to be asked for."""
+        self.is_waited_for = False
+
     def open(self, found: Found) -> Unpacked | None:
         """Its text, to be read from wherever; the same object again until `close`. None: nothing to read now.
 
@@ -51,6 +56,7 @@ class Archives:
         """
         current = self._current()
         if current is not None and current.key != found.key:
+            self.is_waited_for = True
             return None
         if current is not None and current.signature != found.signature:
             self.close(found.key)

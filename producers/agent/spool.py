@@ -91,6 +91,7 @@ class Spool:
         if is_all:
             self._forget_all_but(found)
         batch = Batch(self._limits)
+        self._archives.see_who_waits()
         for file in self._with_news(found):
             try:
                 self._take_from(file, batch)
@@ -102,7 +103,7 @@ class Spool:
             if batch.is_full:
                 self._last_taken = file.path
                 break
-        batch.is_full |= self._archives.is_busy
+        batch.is_full |= self._archives.is_busy or self._archives.is_waited_for
         self._has_backlog = batch.is_full
         return batch
 

@@ -83,6 +83,17 @@ def test_positions_and_times_are_exact() -> None:
     assert (read.position, read.arrived_at) == (record.position, at)
 
 
+def test_what_records_of_one_aggregate_share_is_written_of_each() -> None:
+    first, second = 10**55, 10**55 + 1
+    later = ARRIVED_AT + dt.timedelta(microseconds=1)
+    places = [(first, 0, ARRIVED_AT), (first, 1, ARRIVED_AT), (second, 0, ARRIVED_AT), (second, 1, later)]
+    records = [Record(Position(sequence, sub), at, encoded(order())) for sequence, sub, at in places]
+    writer = RawWriter()
+    writer.add(records[:3], [False] * 3)
+    writer.add(records[3:], [False])
+    assert [(*read.position, read.arrived_at) for read in read_raw(writer.finish())] == places
+
+
 def test_a_letter_comes_with_its_reasons() -> None:
     letter = LetterRow(
         letter_id="e-1",

@@ -336,7 +336,7 @@ def test_a_warehouse_from_before_there_were_hits_takes_them_once_it_is_migrated(
 
 def taken_before(corner, stack, manifest):
     """What a release without hits leaves of one manifest of one order."""
-    (row,) = [an_order(1)]
+    row = an_order(1)
     of_ledger = {
         "application": manifest.application,
         "shard_id": manifest.shard_id,

@@ -34,6 +34,14 @@ pytestmark = pytest.mark.unit
     kind="order",
     reshard_after=None,
 )
+@example(  # one compressed file ends in the look in which another one was told to wait for it
+    first=[Event("append", "a", b"\n")],
+    events=[Event("nothing")] * 14
+    + [Event("append", "a", b"y\n" * 600), Event("compress", "a"), Event("append", "b", b"\n"), Event("compress", "b")],
+    faults=[Fault.NONE, Fault.THROTTLE_SOME],
+    kind="order",
+    reshard_after=None,
+)
 def test_a_heartbeat_is_true_and_comes_after_its_lines(
     first: list[Event], events: list[Event], faults: list[Fault], kind: Kind, reshard_after: list[int] | None
 ) -> None:

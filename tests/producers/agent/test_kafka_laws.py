@@ -4,6 +4,7 @@ import contextlib
 import random
 import subprocess
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ MOST_MIB = 150  # of memory, whatever the backlog
 @pytest.fixture(scope="module")
 def topic(kafka: str) -> str:
     """Of all examples."""
-    make_topics(kafka, ["laws"])
+    make_topics(kafka, ["laws"], threading.Event())
     return "laws"
 
 

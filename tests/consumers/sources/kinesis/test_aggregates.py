@@ -39,6 +39,15 @@ def test_a_record_packed_for_another_shard_is_delivered_and_counted() -> None:
     assert opener.strays == 1
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 2**128 - 1)), min_size=2, max_size=9))
+def test_strays_are_those_whose_own_hash_key_lies_outside(sent: list[tuple[str, int | None]]) -> None:
+    opener = Opener((0, 2**127))
+    users = [UserRecord(key, b"x", explicit) for key, explicit in sent]
+    for _ in range(2):  # the second time the keys are known
+        assert len(list(opener.records(7, ARRIVED_AT, aggregated(users)))) == len(users)
+    assert opener.strays == 2 * sum(user.hash_key > 2**127 for user in users)
+
+
 def test_a_plain_record_is_never_a_stray() -> None:
     opener = Opener((0, 0))
     assert len(list(opener.records(7, ARRIVED_AT, b"plain"))) == 1
