@@ -174,6 +174,7 @@ class Spool:
         return True
 
     def _take_from_archive(self, found: Found, batch: Batch) -> None:
+        self._grown.discard(found.key)  # a text had its number
         try:
             text = self._archives.open(found)
         except FileNotFoundError:

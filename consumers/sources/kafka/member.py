@@ -46,8 +46,6 @@ class Member:
             heartbeat_interval_ms=round(settings.session_s * 1000 / 3),
             max_partition_fetch_bytes=settings.fetch_mib << 20,
             max_poll_records=_RECORDS_PER_POLL,
-            # Computed in Python, it is four fifths of the CPU of reading. Each line bears a checksum of its own.
-            check_crcs=False,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             metadata_max_age_ms=_METADATA_MS,
             allow_auto_create_topics=False,

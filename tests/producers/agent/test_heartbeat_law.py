@@ -34,6 +34,28 @@ pytestmark = pytest.mark.unit
     kind="order",
     reshard_after=None,
 )
+@example(  # a compressed file gets the number of a text that is compressed too
+    first=[Event("append", "a", b"\xffx")],
+    events=[
+        Event("append", "b", b"\xff\xff\xff"),
+        *[Event("nothing")] * 2,
+        Event("crash"),
+        Event("nothing"),
+        Event("compress", "a"),
+        Event("time", seconds=5.0),
+        Event("stop"),
+        Event("compress", "b"),
+        Event("append", "a", b"x"),
+        Event("stop"),
+        Event("nothing"),
+        Event("append", "b", b"\xff\xff\xff"),
+        Event("append", "b", b'{"n":1}\n'),
+        Event("stop"),
+    ],
+    faults=[],
+    kind="order",
+    reshard_after=None,
+)
 @example(  # one compressed file ends in the look in which another one was told to wait for it
     first=[Event("append", "a", b"\n")],
     events=[Event("nothing")] * 14
