@@ -12,6 +12,12 @@ from consumers.stages.access.hit import Hit, request_line, said
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TIME = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
+# Nearly every line: one address, no escapes, a whole request. It only ever says what the patterns below would say.
+_ORDINARY = re.compile(
+    r'([0-9a-f.:]+) [^ \["]+ [^ \[]+ \[([^ ]{20} [+-]\d{4})\]'
+    r' "([A-Z][A-Z_-]{0,15}) ([^ "\\]+) (HTTP/\d(?:\.\d)?)" (\d{3}) (\d{1,18}|-) "([^"\\]*)" "([^"\\]*)"',
+    re.ASCII,
+)
 # What follows the time. Quoted text holds no bare quote: Apache writes it as \", nginx as \x22.
 _REST = re.compile(
     r'\] "((?:[^"\\]|\\.)*+)" (\d{3}|-)(?: (\d{1,18}|-))?(?: "((?:[^"\\]|\\.)*+)" "((?:[^"\\]|\\.)*+)"| ?$)',
@@ -22,9 +28,33 @@ _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 
+_ordinary = _ORDINARY.match
+
 
 def combined(line: str) -> Hit | None:
     """The request of one line; None for a line of another kind. What follows the user agent is not looked at."""
+    found = _ordinary(line)
+    if found is None:
+        return any_combined(line)
+    client, at, method, target, protocol, status, size, referrer, agent = found.groups()
+    time = _time_of(at)
+    if time is None:
+        return None
+    return Hit(
+        time=time,
+        client=client,
+        method=method,
+        target=target,
+        protocol=protocol,
+        status=int(status),
+        sent_bytes=int(size) if size != "-" else None,
+        referrer=referrer if referrer and referrer != "-" else None,
+        agent=agent if agent and agent != "-" else None,
+    )
+
+
+def any_combined(line: str) -> Hit | None:
+    """As `combined`, for lines of any shape: the whole of what it promises, at three times the cost."""
     before, bracket, rest = line.partition(" [")
     found = _REST.match(rest, 26) if bracket else None
     time = _time_of(rest[:26]) if found else None

@@ -1,9 +1,11 @@
 """The stages of the access stream in a row."""
 
 from consumers.delivery import Batch, Record, Shard
+from consumers.stages.access.agents import rules_version
 from consumers.stages.access.decode import decode_access
 from consumers.stages.access.hit import Request
-from consumers.stages.access.rows import hit_row
+from consumers.stages.access.rows import HitRows
+from consumers.stages.access.site import Site, load_site
 from consumers.stages.events import Fault, Unreadable
 from consumers.stages.heartbeats import heartbeat_row
 from consumers.stages.identity import event_id_of
@@ -17,12 +19,19 @@ from contract.rows import LetterRow
 class AccessJudge:
     """Makes hits of lines. A request id is no identity: a client may send one. See `Judge`."""
 
-    def __init__(self, shop: ShopFacts) -> None:
-        self._shop = shop
+    def __init__(self, shop: ShopFacts, site: Site | None = None) -> None:
+        """`site` None: the demo shop's rules."""
+        site = site or load_site()
+        self._row = HitRows(shop, site).row
+        self._reference = {
+            "identity_key": shop.key.key_id,
+            "site_rules": site.version,
+            "user_agents": rules_version(),
+        }
 
     @property
     def reference(self) -> dict[str, str]:
-        return {"identity_key": self._shop.key.key_id}
+        return self._reference
 
     def judge(self, batch: Batch) -> list[Judged]:
         return [self._judged(batch.shard, record) for record in batch.records]
@@ -35,7 +44,7 @@ class AccessJudge:
     def _judged(self, shard: Shard, record: Record) -> Judged:
         read = decode_access(record.data)
         if isinstance(read, Request):
-            row = hit_row(read.hit, read.stamp, _id_of(read, shard, record), record.arrived_at, self._shop)
+            row = self._row(read.hit, read.stamp, _id_of(read, shard, record), record.arrived_at)
             return Judged(row, read.stamp)
         if isinstance(read, Heartbeat):
             return Judged(heartbeat_row(read, record.arrived_at), read.sp)
