@@ -12,6 +12,7 @@ from consumers.stages.identity import event_id_of
 from consumers.stages.judge import Judged
 from consumers.stages.rows import Arrival, ShopFacts, letter_row
 from contract.heartbeat import Heartbeat
+from contract.identity import event_id_of_line
 from contract.reasons import Reason
 from contract.rows import LetterRow
 
@@ -34,21 +35,27 @@ class AccessJudge:
         return self._reference
 
     def judge(self, batch: Batch) -> list[Judged]:
-        return [self._judged(batch.shard, record) for record in batch.records]
+        shard, row_of = batch.shard, self._row
+        judged = []
+        for record in batch.records:
+            read = decode_access(record.data)
+            if isinstance(read, Request):
+                row = row_of(read.hit, read.stamp, _id_of(read, shard, record), record.arrived_at)
+                judged.append(Judged(row, read.stamp))
+            else:
+                judged.append(_of_no_request(read, shard, record))
+        return judged
 
     def letter_of(self, reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
         read = decode_access(record.data)
         assert not isinstance(read, Heartbeat)
         return _letter(Fault(reason, [detail]), read, shard, record)
 
-    def _judged(self, shard: Shard, record: Record) -> Judged:
-        read = decode_access(record.data)
-        if isinstance(read, Request):
-            row = self._row(read.hit, read.stamp, _id_of(read, shard, record), record.arrived_at)
-            return Judged(row, read.stamp)
-        if isinstance(read, Heartbeat):
-            return Judged(heartbeat_row(read, record.arrived_at), read.sp)
-        return Judged(_letter(read.fault, read, shard, record), read.stamp)
+
+def _of_no_request(read: Heartbeat | Unreadable, shard: Shard, record: Record) -> Judged:
+    if isinstance(read, Heartbeat):
+        return Judged(heartbeat_row(read, record.arrived_at), read.sp)
+    return Judged(_letter(read.fault, read, shard, record), read.stamp)
 
 
 def _letter(fault: Fault, read: Request | Unreadable, shard: Shard, record: Record) -> LetterRow:
@@ -63,4 +70,6 @@ def _letter(fault: Fault, read: Request | Unreadable, shard: Shard, record: Reco
 
 
 def _id_of(read: Request | Unreadable, shard: Shard, record: Record) -> str:
+    if read.stamp is not None and read.line is not None:
+        return event_id_of_line(read.stamp, read.line)
     return event_id_of(None, read.stamp, read.line, record.data, shard.shard_id, record.position)

@@ -18,7 +18,7 @@ from runtime.errors import ConfigError
 SHIPPED = Path(__file__).with_name("site.toml")
 
 ORDER = "order_id"
-OTHER = "other"
+OTHER, CHECKOUT = "other", "checkout"
 PageKind = Literal["search", "product", "recommendation", "cart", "checkout"]
 
 Pattern = Annotated[str, Meta(min_length=1, max_length=256)]
