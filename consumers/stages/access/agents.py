@@ -18,13 +18,37 @@ from consumers.stages.access.site import Site
 _UNKNOWN, _CRAWLER = "Other", "Spider"
 
 _TV_SYSTEMS = frozenset({"GoogleTV", "tvOS", "ATV OS X", "Roku", "WebTV", "FireHbbTV", "Web0S"})
-_TV = re.compile(r"HbbTV|NetCast|Inettv|Smart-?TV|Apple ?TV|GoogleTV|Android TV|BRAVIA|CrKey|Chromecast|\bAFT[A-Z]", re.I)
+_TV = re.compile(
+    r"HbbTV|NetCast|Inettv|Smart-?TV|Apple ?TV|GoogleTV|Android TV|BRAVIA|CrKey|Chromecast|\bAFT[A-Z]", re.I
+)
 _CONSOLE = re.compile(r"PlayStation|Xbox|Nintendo|Wii\b")
 _WEARABLE = re.compile(r"Watch")
 _TABLET = re.compile(r"^(?:iPad|Kindle|PlayBook|HP TouchPad)|Tablet", re.I)
 _DESKTOP_SYSTEMS = frozenset(
-    "Windows;Mac OS X;Mac OS;Linux;Ubuntu;Debian;Fedora;Red Hat;Gentoo;Mandriva;SUSE;CentOS;Arch Linux;Linux Mint;"
-    "Chrome OS;FreeBSD;OpenBSD;NetBSD;BSD;Solaris;SerenityOS;VRE".split(";")
+    [
+        "Windows",
+        "Mac OS X",
+        "Mac OS",
+        "Linux",
+        "Ubuntu",
+        "Debian",
+        "Fedora",
+        "Red Hat",
+        "Gentoo",
+        "Mandriva",
+        "SUSE",
+        "CentOS",
+        "Arch Linux",
+        "Linux Mint",
+        "Chrome OS",
+        "FreeBSD",
+        "OpenBSD",
+        "NetBSD",
+        "BSD",
+        "Solaris",
+        "SerenityOS",
+        "VRE",
+    ]
 )
 _TABLET_SYSTEMS = frozenset({"BlackBerry Tablet OS", "WeTab", "webOS"})
 _NO_PHONES = frozenset({None, "Apple"})  # brands that a desktop system has

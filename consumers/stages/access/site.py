@@ -138,7 +138,9 @@ def _piece(piece: re.Match[str], pattern: str) -> str:
     if piece[0][0] != "{":
         return re.escape(piece[0])
     if piece[1] != ORDER:
-        raise ValueError(f"the path {pattern!r} has a part {piece[0]!r}; the only one that means something is {{{ORDER}}}")
+        raise ValueError(
+            f"the path {pattern!r} has a part {piece[0]!r}; the only one that means something is {{{ORDER}}}"
+        )
     return "([^/]+)"
 
 
