@@ -1,8 +1,8 @@
 """Access lines judged a second on one core: from the record as the agent sends it to the enriched row.
 
-The lines are a real Apache log, again and again as that of other years: each copy has other dates, other visitors, and
-other places in its file, so that what a judge remembers of one copy helps it with paths and agents of the next, as it
-does in a shop, but not with visitors. Each run begins with a new judge. CPU seconds of this process are counted, so that
+The lines are a real Apache log, and the same again as of other years: each copy has other dates, other visitors and
+other places in its file. So what a judge remembers of one copy helps it with paths and agents of the next, as it does
+in a shop, but not with visitors. Each run begins with a new judge. CPU seconds of this process are counted, so that
 others on the machine count little. Kinesis and aggregates are not in it.
 
 The baseline decodes the record with `json` and takes the line apart with one plain regular expression, nothing else: no

@@ -17,41 +17,20 @@ from consumers.stages.access.site import Site
 # ua-parser's own name for what it does not know, and for crawlers.
 _UNKNOWN, _CRAWLER = "Other", "Spider"
 
-_TV_SYSTEMS = frozenset({"GoogleTV", "tvOS", "ATV OS X", "Roku", "WebTV", "FireHbbTV", "Web0S"})
+_TV_SYSTEMS = {"GoogleTV", "tvOS", "ATV OS X", "Roku", "WebTV", "FireHbbTV", "Web0S"}
 _TV = re.compile(
     r"HbbTV|NetCast|Inettv|Smart-?TV|Apple ?TV|GoogleTV|Android TV|BRAVIA|CrKey|Chromecast|\bAFT[A-Z]", re.I
 )
 _CONSOLE = re.compile(r"PlayStation|Xbox|Nintendo|Wii\b")
 _WEARABLE = re.compile(r"Watch")
 _TABLET = re.compile(r"^(?:iPad|Kindle|PlayBook|HP TouchPad)|Tablet", re.I)
-_DESKTOP_SYSTEMS = frozenset(
-    [
-        "Windows",
-        "Mac OS X",
-        "Mac OS",
-        "Linux",
-        "Ubuntu",
-        "Debian",
-        "Fedora",
-        "Red Hat",
-        "Gentoo",
-        "Mandriva",
-        "SUSE",
-        "CentOS",
-        "Arch Linux",
-        "Linux Mint",
-        "Chrome OS",
-        "FreeBSD",
-        "OpenBSD",
-        "NetBSD",
-        "BSD",
-        "Solaris",
-        "SerenityOS",
-        "VRE",
-    ]
-)
-_TABLET_SYSTEMS = frozenset({"BlackBerry Tablet OS", "WeTab", "webOS"})
-_NO_PHONES = frozenset({None, "Apple"})  # brands that a desktop system has
+_DESKTOP_SYSTEMS = {
+    *("Windows", "Mac OS X", "Mac OS", "Linux", "Ubuntu", "Debian", "Fedora", "Red Hat", "Gentoo", "Mandriva", "SUSE"),
+    *("CentOS", "Arch Linux", "Linux Mint", "Chrome OS", "FreeBSD", "OpenBSD", "NetBSD", "BSD", "Solaris"),
+}
+_TABLET_SYSTEMS = {"BlackBerry Tablet OS", "WeTab", "webOS"}
+_PHONE_SYSTEMS = {"iOS", "Windows Phone", "Windows Mobile", "Symbian OS", "BlackBerry OS", "KaiOS", "HarmonyOS"}
+_NO_PHONES = {None, "Apple"}  # brands that a desktop system has
 
 
 class Client(NamedTuple):
@@ -105,8 +84,8 @@ def _kind(agent: str, os: str | None, device: str | None, brand: str | None) -> 
         return "wearable"
     if os in _TABLET_SYSTEMS or _TABLET.search(name):
         return "tablet"
-    if os == "Android":  # browsers on phones say Mobile, those on tablets do not: Google's own rule
-        return "phone" if "Mobile" in agent or "Mini" in agent else "tablet"
+    if os == "Android":  # browsers on phones say Mobile, those on tablets do not: Google's own rule; apps follow none
+        return "tablet" if "AppleWebKit" in agent and "Mobile" not in agent else "phone"
     if os in _DESKTOP_SYSTEMS and brand in _NO_PHONES:
         return "desktop"
-    return "phone" if device or os in ("iOS", "Windows Phone", "Symbian OS", "BlackBerry OS", "KaiOS") else None
+    return "phone" if device or os in _PHONE_SYSTEMS else None

@@ -30,7 +30,7 @@ _ADDRESSES, _VISITS = 1 << 15, 1 << 14
 _FLAGS = ("probe", "scanner", "checkout_error")
 _FLAGGED = [[name for bit, name in enumerate(_FLAGS) if number >> bit & 1] for number in range(1 << len(_FLAGS))]
 _USUAL = frozenset({None, "GET", "POST", "HEAD", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"})  # they fit
-_CLASSES = {status: f"{status // 100}xx" for status in range(100, 600)}
+_CLASSES: dict[int | None, str] = {status: f"{status // 100}xx" for status in range(100, 600)}
 
 
 class _Target(NamedTuple):

@@ -145,4 +145,5 @@ def _piece(piece: re.Match[str], pattern: str) -> str:
 
 
 def _words(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(word.lower()) for word in words) or r"(?!)")
+    found = (r"\A" * word.startswith("^") + re.escape(word.lower().removeprefix("^")) for word in words)
+    return re.compile("|".join(found) or r"(?!)")
