@@ -17,10 +17,9 @@ from consumers.stages.access.site import Site
 # ua-parser's own name for what it does not know, and for crawlers.
 _UNKNOWN, _CRAWLER = "Other", "Spider"
 
-_TV_SYSTEMS = {"GoogleTV", "tvOS", "ATV OS X", "Roku", "WebTV", "FireHbbTV", "Web0S"}
-_TV = re.compile(
-    r"HbbTV|NetCast|Inettv|Smart-?TV|Apple ?TV|GoogleTV|Android TV|BRAVIA|CrKey|Chromecast|\bAFT[A-Z]", re.I
-)
+_TV_SYSTEMS = {"GoogleTV", "tvOS", "ATV OS X", "Roku", "WebTV", "FireHbbTV", "Web0S", "Chromecast SmartSpeaker"}
+_TV_WORDS = ("hbbtv", "netcast", "inettv", "smart-tv", "smarttv", "apple tv", "appletv", "googletv", "android tv")
+_TV_MODELS = ("bravia", "crkey", "chromecast", "; aft")  # Sony's, Google's, Amazon's
 _CONSOLE = re.compile(r"PlayStation|Xbox|Nintendo|Wii\b")
 _WEARABLE = re.compile(r"Watch")
 _TABLET = re.compile(r"^(?:iPad|Kindle|PlayBook|HP TouchPad)|Tablet", re.I)
@@ -76,7 +75,8 @@ def _named(family: object) -> str | None:
 def _kind(agent: str, os: str | None, device: str | None, brand: str | None) -> str | None:
     """The kind of device. A television's agent often names a phone's system, and a tablet's always does: they first."""
     name = device or ""
-    if os in _TV_SYSTEMS or (os or "").startswith("Chromecast") or _TV.search(agent):
+    lower = agent.lower()
+    if os in _TV_SYSTEMS or any(word in lower for word in (*_TV_WORDS, *_TV_MODELS)):
         return "tv"
     if _CONSOLE.search(name):
         return "console"

@@ -15,8 +15,8 @@ _SECONDS = {f"{second:02}": timedelta(seconds=min(second, 59)) for second in ran
 _MINUTE = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 # Nearly every line: one address, no escapes, a whole request. It only ever says what the patterns below would say.
 _ORDINARY = re.compile(
-    r'([0-9a-f.:]+) [^ \["]+ [^ \[]+ \[([^ ]{17}:\d\d [+-]\d{4})\]'
-    r' "([A-Z][A-Z_-]{0,15}) ([^ "\\]+) (HTTP/\d(?:\.\d)?)" (\d{3}) (\d{1,18}|-) "([^"\\]*)" "([^"\\]*)"',
+    r'([0-9a-f.:]++) [^ \["]++ [^ \[]++ \[([^ ]{17}):(\d\d) ([+-]\d{4})\]'
+    r' "([A-Z][A-Z_-]{0,15}) ([^ "\\]++) (HTTP/\d(?:\.\d)?)" (\d{3}) (\d{1,18}|-) "([^"\\]*+)" "([^"\\]*+)"',
     re.ASCII,
 )
 # What follows the time. Quoted text holds no bare quote: Apache writes it as \", nginx as \x22.
@@ -37,12 +37,12 @@ def combined(line: str) -> Hit | None:
     found = _ordinary(line)
     if found is None:
         return any_combined(line)
-    client, at, method, target, protocol, status, size, referrer, agent = found.groups()
-    time = _time_of(at)
-    if time is None:
+    client, at, second, zone, method, target, protocol, status, size, referrer, agent = found.groups()
+    minute, seconds = _minutes[at, zone], _SECONDS.get(second)
+    if minute is None or seconds is None:
         return None
     return Hit(
-        time=time,
+        time=minute + seconds,
         client=client,
         method=method,
         target=target,

@@ -5,7 +5,7 @@ changes no verdict.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from consumers.stages.access.agents import UNNAMED, Client, client_of
 from consumers.stages.access.hit import Hit
 from consumers.stages.access.remembered import Remembered
 from consumers.stages.access.site import CHECKOUT, OTHER, Site
-from consumers.stages.access.visits import BY_COOKIE, BY_VISIT, half_hour_of, visit_of
+from consumers.stages.access.visits import BY_COOKIE, BY_VISIT, MINUTES, visit_of
 from consumers.stages.rows import ShopFacts, stored_extra
 from contract.rows import HitRow, Origin
 from contract.stamp import Stamp
@@ -26,6 +26,9 @@ _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!\Z)|\Z)){4}",
 # Entries: some MiB on real logs, 20 MiB each at the very worst.
 _AGENTS = _TARGETS = _REFERRERS = 1 << 13
 _ADDRESSES, _VISITS = 1 << 15, 1 << 14
+_DAYS = 1 << 12
+
+_MINUTES_A_DAY = 24 * 60
 
 _FLAGS = ("probe", "scanner", "checkout_error")
 _FLAGGED = [[name for bit, name in enumerate(_FLAGS) if number >> bit & 1] for number in range(1 << len(_FLAGS))]
@@ -59,6 +62,7 @@ class HitRows:
         self._referrers = Remembered(_referrer, _REFERRERS)
         self._addresses = Remembered(_address, _ADDRESSES)
         self._visits = Remembered(self._visit, _VISITS)
+        self._days = Remembered(self._day, _DAYS)
 
     def row(self, hit: Hit, stamp: Stamp | None, event_id: str, arrived_at: datetime) -> HitRow:
         """The row of a request. Identity stops here: the session leaves as a keyed hash, the address truncated."""
@@ -66,16 +70,17 @@ class HitRows:
         path, page, order_id, is_probe = self._targets[hit.target]
         truncated, whole = self._addresses[hit.client]
         time, cookie, status, method, protocol = hit.time, hit.session, hit.status, hit.method, hit.protocol
+        minute = time.toordinal() * _MINUTES_A_DAY + time.hour * 60 + time.minute  # of UTC, from the year 0
         session = kind = None
         if cookie:
             session, kind = self._key.hash_of("session", cookie), BY_COOKIE
         elif whole is not None:
-            session, kind = self._visits[whole, agent, half_hour_of(time)], BY_VISIT
+            session, kind = self._visits[whole, agent, minute // MINUTES], BY_VISIT
         failed = page == CHECKOUT and status is not None and 500 <= status < 600
         return HitRow(
             event_id=event_id,
             event_time=time,
-            event_date=time.astimezone(self._zone).date(),
+            event_date=self._days[minute],
             arrived_at=arrived_at,
             request_id=_fitting(hit.request_id, "request_id"),
             host=_fitting(hit.host, "host"),
@@ -118,6 +123,11 @@ class HitRows:
     def _visit(self, visit: tuple[str, str | None, int]) -> str:
         address, agent, half_hour = visit
         return visit_of(address, agent or "", half_hour, self._key)
+
+    def _day(self, minute: int) -> date:
+        """The shop's day of a minute of UTC: every zone has been whole minutes away from it since 1972."""
+        begin = datetime.fromordinal(minute // _MINUTES_A_DAY).replace(tzinfo=UTC)
+        return (begin + timedelta(minutes=minute % _MINUTES_A_DAY)).astimezone(self._zone).date()
 
 
 def _address(client: str | None) -> _Address:

@@ -72,8 +72,8 @@ class Site:
         self.version = hashlib.sha256(msgspec.json.encode(rules)).hexdigest()[:16]
         self._pages = [(page.kind, _any_of(page.paths)) for page in rules.page]
         self._probe = _any_of(rules.probes.paths, re.IGNORECASE)
-        self._scanner = _words(rules.scanners.words)
-        self._bot = _words(rules.bots.words)
+        self._scanner = _Vocabulary(rules.scanners.words)
+        self._bot = _Vocabulary(rules.bots.words)
 
     def place(self, path: str) -> Place:
         """The meaning of a requested path, without its query."""
@@ -89,11 +89,23 @@ class Site:
         return Place(OTHER, None, is_probe)
 
     def is_scanner(self, agent: str) -> bool:
-        return self._scanner.search(agent.lower()) is not None
+        return self._scanner.has_word_in(agent.lower())
 
     def is_bot(self, agent: str) -> bool:
         """Whether a word says so; ua-parser knows more."""
-        return self._bot.search(agent.lower()) is not None
+        return self._bot.has_word_in(agent.lower())
+
+
+class _Vocabulary:
+    """Words to look for in lower case, one by one: a tenth of the time that one expression of them all takes."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        lower = [word.lower() for word in words]
+        self._anywhere = [word for word in lower if word[0] != "^"]
+        self._first = tuple(word[1:] for word in lower if word[0] == "^")
+
+    def has_word_in(self, agent: str) -> bool:
+        return agent.startswith(self._first) or any(word in agent for word in self._anywhere)
 
 
 def load_site(file: str = "") -> Site:
@@ -142,8 +154,3 @@ def _piece(piece: re.Match[str], pattern: str) -> str:
             f"the path {pattern!r} has a part {piece[0]!r}; the only one that means something is {{{ORDER}}}"
         )
     return "([^/]+)"
-
-
-def _words(words: Iterable[str]) -> re.Pattern[str]:
-    found = (r"\A" * word.startswith("^") + re.escape(word.lower().removeprefix("^")) for word in words)
-    return re.compile("|".join(found) or r"(?!)")

@@ -8,16 +8,11 @@ as two, and two visits within one half-hour count as one. People behind one addr
 either way. A shop that wants better sets a cookie; `HitRow.session_kind` tells which of the two made the session.
 """
 
-from datetime import datetime
-
 from contract.identity import IdentityKey
 
 BY_COOKIE, BY_VISIT = "cookie", "visit"
 
-
-def half_hour_of(time: datetime) -> int:
-    """The half-hour that a `time` of UTC lies in, counted from the year 1."""
-    return time.toordinal() * 48 + time.hour * 2 + (time.minute >= 30)
+MINUTES = 30
 
 
 def visit_of(address: str, agent: str, half_hour: int, key: IdentityKey) -> str:
