@@ -40,8 +40,8 @@ class AccessJudge:
         for record in batch.records:
             read = decode_access(record.data)
             if isinstance(read, Request):
-                row = row_of(read.hit, read.stamp, _id_of(read, shard, record), record.arrived_at)
-                judged.append(Judged(row, read.stamp))
+                stamp = read.stamp
+                judged.append(Judged(row_of(read.hit, stamp, _id_of(read, shard, record), record.arrived_at), stamp))
             else:
                 judged.append(_of_no_request(read, shard, record))
         return judged

@@ -56,7 +56,7 @@ class HitRows:
     """Makes rows of requests, by one shop's rules."""
 
     def __init__(self, shop: ShopFacts, site: Site) -> None:
-        self._key, self._zone, self._site = shop.key, shop.zone, site
+        self._key, self._key_id, self._zone, self._site = shop.key, shop.key.key_id, shop.zone, site
         self._agents = Remembered(self._agent, _AGENTS)
         self._targets = Remembered(self._target, _TARGETS)
         self._referrers = Remembered(_referrer, _REFERRERS)
@@ -82,12 +82,12 @@ class HitRows:
             event_time=time,
             event_date=self._days[minute],
             arrived_at=arrived_at,
-            request_id=_fitting(hit.request_id, "request_id"),
-            host=_fitting(hit.host, "host"),
+            request_id=_fitting(hit.request_id, "request_id") if hit.request_id else None,
+            host=_fitting(hit.host, "host") if hit.host else None,
             address=truncated,
             session=session,
             session_kind=kind,
-            identity_key_id=self._key.key_id if session else None,
+            identity_key_id=self._key_id if session else None,
             method=method if method in _USUAL else _fitting(method, "method"),
             path=path,
             page=page,
