@@ -1,9 +1,11 @@
 """The views on checkouts, over one day of a shop: in DuckDB as the lake has them, and in the warehouse."""
 
 import datetime as dt
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -19,6 +21,7 @@ from consumers.warehouse.testing import Corner
 from contract.tables import HITS, ORDERS
 from runtime.testing import ManualClock
 
+PAGE = Path(__file__).parents[2] / "docs" / "access.md"
 NOON = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
 PHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1"
@@ -88,6 +91,7 @@ def in_duckdb() -> Ask:
     database = duckdb.connect()
     for table in (ORDERS, HITS):
         database.register(f"{table.name}_once", pa.Table.from_pylist(rows()[table.name], schema=schema_of(table)))
+    database.execute("CREATE VIEW orders AS FROM orders_once; CREATE VIEW hits AS FROM hits_once")
     for name, text in checkout_views("orders_once", "hits_once").items():
         database.execute(f"CREATE VIEW {name} AS {text}")
 
@@ -142,11 +146,23 @@ def check(ask: Ask) -> None:
     }
 
 
+def check_documented_queries(ask: Ask) -> None:
+    """Each statement of the page runs and says something of that day."""
+    blocks = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    statements = [statement for block in blocks for statement in block.split(";") if statement.strip()]
+    assert len(statements) == 4
+    for statement in statements:
+        assert ask(statement.replace("O-ABC234DEF567", "O-NAMED")), statement
+
+
 @pytest.mark.unit
 def test_in_the_lakes_sql() -> None:
-    check(in_duckdb())
+    ask = in_duckdb()
+    check(ask)
+    check_documented_queries(ask)
 
 
 @pytest.mark.integration
 def test_in_the_warehouse(warehouse: Ask) -> None:
     check(warehouse)
+    check_documented_queries(warehouse)
