@@ -66,11 +66,11 @@ def _failed_checkouts(orders: str, hits: str) -> str:
 def _revenue_at_risk(orders: str) -> str:
     return (
         "SELECT failed.event_date, sold.currency, failed.checkouts,"
-        " CAST(FLOOR(failed.checkouts * sold.revenue / every.sales) AS BIGINT) AS revenue_at_risk"
+        " CAST(FLOOR(failed.checkouts * sold.revenue / overall.sales) AS BIGINT) AS revenue_at_risk"
         " FROM (SELECT event_date, COUNT(*) AS checkouts FROM failed_checkouts GROUP BY event_date) failed"
         " LEFT JOIN (SELECT event_date, currency, SUM(revenue) AS revenue"
         f" FROM {orders} WHERE kind = 'sale' GROUP BY event_date, currency) sold"
         " ON sold.event_date = failed.event_date"
-        f" LEFT JOIN (SELECT event_date, COUNT(*) AS sales FROM {orders} WHERE kind = 'sale' GROUP BY event_date) every"
-        " ON every.event_date = failed.event_date"
+        f" LEFT JOIN (SELECT event_date, COUNT(*) AS sales FROM {orders} WHERE kind = 'sale' GROUP BY event_date) overall"
+        " ON overall.event_date = failed.event_date"
     )

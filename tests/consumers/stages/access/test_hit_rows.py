@@ -109,6 +109,12 @@ def test_without_cookie_and_address_there_is_no_session(client: str | None) -> N
     assert (found.session, found.session_kind, found.identity_key_id) == (None, None, None)
 
 
+def test_nothing_of_a_row_names_its_visitor() -> None:
+    for client in ("192.0.2.77", "::ffff:192.0.2.77", "2001:db8:1:2:3:4:5:6"):
+        written = msgspec.json.encode(row(client=client, session=None)) + msgspec.json.encode(row(session="S-secret"))
+        assert not any(told in written for told in (b"192.0.2.77", b"2:3:4:5:6", b"S-secret"))
+
+
 def test_a_visit_can_be_had_by_nobody_without_the_key() -> None:
     other = ShopFacts(key=IdentityKey(key_id="next", secret=b"another secret of thirty-two byte"), zone=SHOP.zone)
     hit = Hit(time=AT, client="192.0.2.77", agent=FIREFOX)
