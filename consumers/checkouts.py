@@ -71,6 +71,7 @@ def _revenue_at_risk(orders: str) -> str:
         " LEFT JOIN (SELECT event_date, currency, SUM(revenue) AS revenue"
         f" FROM {orders} WHERE kind = 'sale' GROUP BY event_date, currency) sold"
         " ON sold.event_date = failed.event_date"
-        f" LEFT JOIN (SELECT event_date, COUNT(*) AS sales FROM {orders} WHERE kind = 'sale' GROUP BY event_date) overall"
+        " LEFT JOIN (SELECT event_date, COUNT(*) AS sales"
+        f" FROM {orders} WHERE kind = 'sale' GROUP BY event_date) overall"
         " ON overall.event_date = failed.event_date"
     )
