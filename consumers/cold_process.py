@@ -33,7 +33,7 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
     Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
     is not there.
     """
-    judges = load_judges(settings.identity, settings.reference, settings.shop)
+    judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
     lake, restricted = buckets_of(settings)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_buckets([lake.check, restricted.check], settings.cold, stop, clock, rng):

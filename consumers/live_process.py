@@ -28,7 +28,7 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
     Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
     store that does not answer at the start.
     """
-    judges = load_judges(settings.identity, settings.reference, settings.shop)
+    judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
     client = connect(settings.opensearch, connections=64)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_store(client, settings, stop, clock, rng):

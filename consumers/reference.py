@@ -8,6 +8,8 @@ import msgspec
 
 from consumers.settings import Identity
 from consumers.stages.access.judge import AccessJudge
+from consumers.stages.access.settings import Access
+from consumers.stages.access.site import load_site
 from consumers.stages.orders import OrderJudge
 from consumers.stages.rows import ShopFacts
 from contract.catalogue import products_from_ndjson
@@ -27,7 +29,7 @@ class Judges(NamedTuple):
     access: AccessJudge
 
 
-def load_judges(identity: Identity, reference: Reference, shop: Shop) -> Judges:
+def load_judges(identity: Identity, reference: Reference, shop: Shop, access: Access) -> Judges:
     """Raises ConfigError, see below."""
     facts = ShopFacts(key=load_identity_key(identity.key_file), zone=shop.zone())
     skus = load_skus(reference.catalogue)
@@ -35,7 +37,7 @@ def load_judges(identity: Identity, reference: Reference, shop: Shop) -> Judges:
         _log.info("%d SKUs in the catalogue", len(skus))
     else:
         _log.warning("no catalogue: SKUs are not checked; set [reference] catalogue")
-    return Judges(OrderJudge(skus, facts), AccessJudge(facts))
+    return Judges(OrderJudge(skus, facts), AccessJudge(facts, load_site(access.site_rules)))
 
 
 def load_identity_key(file: str) -> IdentityKey:

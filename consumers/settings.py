@@ -8,6 +8,7 @@ from msgspec import Meta
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.lambda_.settings import LambdaSourceSettings
+from consumers.stages.access.settings import Access
 from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
@@ -55,6 +56,7 @@ class LiveSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    access: Access = Access()
     kafka: Kafka = Kafka()
     fleet: KinesisSourceSettings = KinesisSourceSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
@@ -70,6 +72,7 @@ class LambdaSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    access: Access = Access()
     live: Live = Live()
     function: LambdaSourceSettings = LambdaSourceSettings()
 
@@ -127,6 +130,7 @@ class ColdSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    access: Access = Access()
     kafka: Kafka = Kafka()
     cold_fleet: ColdFleet = ColdFleet()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()

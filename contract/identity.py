@@ -37,9 +37,8 @@ def _keyed(secret: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
 
 def event_id_of_line(stamp: Stamp, line: bytes) -> str:
     """Identity of a line that brings no `event_id`: a hash of file id, offset and bytes."""
-    digest = hashlib.sha256(f"{stamp.f}:{stamp.o}:".encode())
-    digest.update(line)
-    return "line:" + digest.hexdigest()[:32]
+    digest = hashlib.sha256(f"{stamp.f}:{stamp.o}:".encode() + line).hexdigest()
+    return f"line:{digest[:32]}"
 
 
 def event_id_of_record(shard_id: str, sequence: int, sub_sequence: int) -> str:

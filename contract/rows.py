@@ -71,16 +71,25 @@ class HitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     request_id: str | None = None
     host: str | None = None  # virtual host
     address: str | None = None  # of the first client named, which an X-Forwarded-For may forge; truncated
-    session: str | None = None  # keyed hash, the same as of an order in that session
+    session: str | None = None  # keyed hash; of a cookie the same as of an order in that session
+    session_kind: str | None = None  # what it is made of: cookie, or visit (address, agent and half-hour)
     identity_key_id: Annotated[str | None, Kept] = None
     method: str | None = None
     path: str | None = None
+    page: str  # kind by the site's rules: search, product, recommendation, cart, checkout, other
+    order_id: str | None = None  # that the path names
     protocol: Annotated[str | None, Kept] = None
     status: int | None = None
+    status_class: str | None = None  # 2xx, 3xx, ...
     sent_bytes: Annotated[int | None, Summed] = None  # of the answer's body
     duration_us: Annotated[int | None, Summed] = None
     referrer: str | None = None
     agent: str | None = None  # user agent, as it calls itself
+    browser: str | None = None  # family, as ua-parser names it; so is the next one
+    os: str | None = None
+    device: str | None = None  # desktop, phone, tablet, tv, console, wearable; None for a bot
+    is_bot: bool  # a crawler or a program, by its own word
+    flags: list[str] = []  # what an operator looks at: probe, scanner, checkout_error
     origin: Origin | None = None
     extra: Annotated[str | None, Kept] = None  # unknown fields, as one JSON object
 

@@ -4,6 +4,7 @@ By the rule of `consumers.identities`.
 """
 
 from consumers import identities
+from consumers.checkouts import checkout_views
 from consumers.identities import Judged
 from contract.tables import HITS, LETTERS, LINES, ORDERS, Table
 
@@ -55,6 +56,8 @@ def _duplicates(judged: Judged) -> str:
     )
 
 
+_CHECKOUTS = checkout_views("orders_once", "hits_once")
+
 # In the order in which they can be created: a later one may read an earlier one.
 VIEWS = {
     "orders_once": _once(identities.ORDERS),
@@ -63,6 +66,7 @@ VIEWS = {
     "lines_once": _lines_once(),
     "duplicates": f"{_duplicates(identities.ORDERS)} UNION ALL {_duplicates(identities.HITS)}"
     f" UNION ALL {_duplicates(identities.LETTERS)}",
+    **_CHECKOUTS,
 }
 
 # The tables that each reads.
@@ -72,6 +76,7 @@ READS = {
     "letters_once": (LETTERS.name,),
     "lines_once": (LINES.name, ORDERS.name),
     "duplicates": (ORDERS.name, HITS.name, LETTERS.name),
+    **dict.fromkeys(_CHECKOUTS, (ORDERS.name, HITS.name)),
 }
 
 

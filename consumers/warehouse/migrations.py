@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from consumers.checkouts import checkout_views
 from consumers.warehouse.connection import Session
 from consumers.warehouse.schema import HITS_ADDED, SCHEMA, Migration
 from consumers.warehouse.trouble import Refused
@@ -15,12 +16,18 @@ _SALES_BY_DAY = (
     " FROM orders GROUP BY event_date, channel, region, currency, kind"
 )
 
+
+def _view(name: str, text: str) -> Migration:
+    return Migration(name=name, statements=(f"CREATE VIEW {name} AS {text}",))
+
+
 # New ones at the end, and nowhere else: a database knows them by their place. A table or column that the contract
 # gains is named in `SCHEMA.added` and follows here as `SCHEMA.adding(...)`.
 MIGRATIONS: Sequence[Migration] = (
     SCHEMA.first(),
     Migration(name="sales_by_day", statements=(_SALES_BY_DAY,)),
     *map(SCHEMA.adding, HITS_ADDED),
+    *(_view(name, text) for name, text in checkout_views("orders", "hits").items()),
 )
 
 _CREATE = (

@@ -88,6 +88,9 @@ def hit(
         "path": "/",
         "status": 200,
         "sent_bytes": 100,
+        "page": "other",
+        "is_bot": False,
+        "flags": "",
         **_origin(line),
         **more,
     }

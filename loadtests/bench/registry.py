@@ -10,6 +10,8 @@ BENCHES = {
     "kinesis": "server CPU of the local Kinesis per record put and read",
     "producers": "CPU of the agent per million lines, plain and aggregated, beside other ways to send them",
     "warehouse": "rows/s from the lake's spans into the warehouse, beside the driver's own inserts",
+    # Last: its log may be absent.
+    "access": "access lines parsed and enriched a second on one core, of a real Apache log",
 }
 
 

@@ -25,6 +25,8 @@ def row_of(stored: Stored) -> OrderRow | HitRow | LetterRow | DuplicateRow:
             event_date=stored.arrived_at.date(),
             arrived_at=stored.arrived_at,
             path="/",
+            page="other",
+            is_bot=False,
             origin=origin,
         )
     if stored.kind is Kind.LETTER:

@@ -1,15 +1,18 @@
 """The stages of the access stream in a row."""
 
 from consumers.delivery import Batch, Record, Shard
+from consumers.stages.access.agents import rules_version
 from consumers.stages.access.decode import decode_access
 from consumers.stages.access.hit import Request
-from consumers.stages.access.rows import hit_row
+from consumers.stages.access.rows import HitRows
+from consumers.stages.access.site import Site, load_site
 from consumers.stages.events import Fault, Unreadable
 from consumers.stages.heartbeats import heartbeat_row
 from consumers.stages.identity import event_id_of
 from consumers.stages.judge import Judged
 from consumers.stages.rows import Arrival, ShopFacts, letter_row
 from contract.heartbeat import Heartbeat
+from contract.identity import event_id_of_line
 from contract.reasons import Reason
 from contract.rows import LetterRow
 
@@ -17,29 +20,42 @@ from contract.rows import LetterRow
 class AccessJudge:
     """Makes hits of lines. A request id is no identity: a client may send one. See `Judge`."""
 
-    def __init__(self, shop: ShopFacts) -> None:
-        self._shop = shop
+    def __init__(self, shop: ShopFacts, site: Site | None = None) -> None:
+        """`site` None: the demo shop's rules."""
+        site = site or load_site()
+        self._row = HitRows(shop, site).row
+        self._reference = {
+            "identity_key": shop.key.key_id,
+            "site_rules": site.version,
+            "user_agents": rules_version(),
+        }
 
     @property
     def reference(self) -> dict[str, str]:
-        return {"identity_key": self._shop.key.key_id}
+        return self._reference
 
     def judge(self, batch: Batch) -> list[Judged]:
-        return [self._judged(batch.shard, record) for record in batch.records]
+        shard, row_of = batch.shard, self._row
+        judged = []
+        for record in batch.records:
+            read = decode_access(record.data)
+            if isinstance(read, Request):
+                stamp = read.stamp
+                judged.append(Judged(row_of(read.hit, stamp, _id_of(read, shard, record), record.arrived_at), stamp))
+            else:
+                judged.append(_of_no_request(read, shard, record))
+        return judged
 
     def letter_of(self, reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
         read = decode_access(record.data)
         assert not isinstance(read, Heartbeat)
         return _letter(Fault(reason, [detail]), read, shard, record)
 
-    def _judged(self, shard: Shard, record: Record) -> Judged:
-        read = decode_access(record.data)
-        if isinstance(read, Request):
-            row = hit_row(read.hit, read.stamp, _id_of(read, shard, record), record.arrived_at, self._shop)
-            return Judged(row, read.stamp)
-        if isinstance(read, Heartbeat):
-            return Judged(heartbeat_row(read, record.arrived_at), read.sp)
-        return Judged(_letter(read.fault, read, shard, record), read.stamp)
+
+def _of_no_request(read: Heartbeat | Unreadable, shard: Shard, record: Record) -> Judged:
+    if isinstance(read, Heartbeat):
+        return Judged(heartbeat_row(read, record.arrived_at), read.sp)
+    return Judged(_letter(read.fault, read, shard, record), read.stamp)
 
 
 def _letter(fault: Fault, read: Request | Unreadable, shard: Shard, record: Record) -> LetterRow:
@@ -54,4 +70,6 @@ def _letter(fault: Fault, read: Request | Unreadable, shard: Shard, record: Reco
 
 
 def _id_of(read: Request | Unreadable, shard: Shard, record: Record) -> str:
+    if read.stamp is not None and read.line is not None:
+        return event_id_of_line(read.stamp, read.line)
     return event_id_of(None, read.stamp, read.line, record.data, shard.shard_id, record.position)

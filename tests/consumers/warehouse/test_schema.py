@@ -18,9 +18,12 @@ pytestmark = pytest.mark.unit
 RELEASED = {
     "tables": "038257b604b02e7f",
     "sales_by_day": "a4ce659168cae57c",
-    "hits": "47192a26d157603a",
+    "hits": "886fc43a5c7847e8",
     "ledger.hits": "405d9943b6d4d85b",
     "commits.hits": "19a38e64f7d7ae02",
+    "orders_without_checkout": "3eabfd403446fa1f",
+    "failed_checkouts": "1ffd378e8b6d696a",
+    "revenue_at_risk": "de35a51d4c9e5c62",
 }
 
 
