@@ -42,6 +42,9 @@ def test_an_empty_database_gets_every_step_once(bare, stack, read):
         "3 hits: done",
         "4 ledger.hits: done",
         "5 commits.hits: done",
+        "6 orders_without_checkout: done",
+        "7 failed_checkouts: done",
+        "8 revenue_at_risk: done",
     ]
     assert run(bare, stack) == []
     assert recorded(read, bare) == [migration.name for migration in MIGRATIONS]

@@ -33,7 +33,7 @@ def code() -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for package in PACKAGES:
-            for file in sorted((PROJECT / package).rglob("*.py")):
+            for file in sorted({*(PROJECT / package).rglob("*.py"), *(PROJECT / package).rglob("*.toml")}):
                 archive.write(file, file.relative_to(PROJECT))
     return content.getvalue()
 
