@@ -90,6 +90,7 @@ def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_de
     assert stack.processes() == []
 
 
+@pytest.mark.soak
 def test_over_kafka_the_account_balances_too_and_the_home_keeps_to_it(stack: Commands) -> None:
     with stack.start("demo", "--stream", "kafka", "--shoppers", "10") as process:
         hear(process, "first order on the board")
