@@ -10,8 +10,6 @@ from consumers.stages.judge import Judged
 from consumers.stages.rows import read_on
 from contract.rows import HeartbeatRow, LetterRow, OrderRow, Origin
 
-LATE_INDEX = "orders-late"
-
 _encode = Encoder().encode
 
 
