@@ -47,17 +47,18 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
         section="cold_fleet",
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
+    worker = settings.cold_fleet.worker or socket.gethostname()
+    authors = {
+        feed.application: Author(application=feed.application, worker=worker, reference=feed.judge.reference)
+        for feed in feeds
+    }
 
     def open_path(feed: Feed, shard: Shard) -> ColdPath:
         return ColdPath(
             shard,
             feed.judge,
             Buckets(lake=lake, restricted=restricted),
-            author=Author(
-                application=feed.application,
-                worker=settings.cold_fleet.worker or socket.gethostname(),
-                reference=feed.judge.reference,
-            ),
+            author=authors[feed.application],
             limits=limits_of(settings.cold),
             budget=budget,
             tally=tally,

@@ -105,10 +105,8 @@ class Function:
 def start(environ: Mapping[str, str]) -> Function:
     """A function by the settings of `environ`; nothing is asked of the store yet. Raises ConfigError."""
     settings = load(LambdaSettings, file=Path(os.devnull), environ=environ)
-    judges, streams = (
-        load_judges(settings.identity, settings.reference, settings.shop, settings.access),
-        settings.streams,
-    )
+    judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
+    streams = settings.streams
     client, rng = connect(settings.opensearch, connections=1), random.Random()
     wanted = templates(refresh_ms=settings.live.refresh_ms, replicas=settings.live.replicas)
     by_stream: dict[str, Judge] = {streams.transactions: judges.orders, streams.access: judges.access}

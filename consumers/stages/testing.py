@@ -3,6 +3,7 @@
 import datetime as dt
 import zlib
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from consumers.stages.orders import OrderJudge
 from consumers.stages.rows import ShopFacts
 from consumers.stages.validate import Skus
 from contract.identity import IdentityKey
+from contract.reasons import GOOD_ORDER
 from contract.stamp import Stamp
 
 SHARD = Shard(stream="transactions", shard_id="shardId-000000000000")
@@ -26,24 +28,7 @@ SKUS = frozenset({"85123A", "71053"})
 
 def order(**changes: Any) -> dict[str, Any]:
     """A good order as the shop writes it, with `changes`; one that is `...` is left out."""
-    good: dict[str, Any] = {
-        "type": "order",
-        "schema_version": 1,
-        "event_id": "e-1",
-        "event_time": "2026-11-27T08:00:00.123Z",
-        "order_id": "O-1",
-        "session_id": "S-1",
-        "kind": "sale",
-        "customer_id": "C-1",
-        "channel": "web",
-        "region": "GB",
-        "currency": "GBP",
-        "lines": [{"sku": "85123A", "quantity": 6, "unit_price": 255}],
-        "tax": 0,
-        "shipping": 495,
-        "total": 2025,
-    }
-    return {name: value for name, value in {**good, **changes}.items() if value is not ...}
+    return {name: value for name, value in {**deepcopy(GOOD_ORDER), **changes}.items() if value is not ...}
 
 
 def stamp_of(

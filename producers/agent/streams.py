@@ -1,6 +1,5 @@
 """The stream that the settings choose."""
 
-import logging
 import random
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -39,7 +38,6 @@ def stream_named(name: str, settings: Transported, *, watch: Callable[[Any], Non
     if settings.streams.transport == "kafka":
         from producers.agent.kafka import KafkaStream  # half a second, for those who use it
 
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # a line for each attempt; the sender says what matters
         return KafkaStream(settings.kafka.servers, name)
     kinesis = quick(client("kinesis", settings.aws, attempts=1, connections=1, read_timeout_s=_READ_TIMEOUT_S))
     watch(kinesis)
