@@ -8,7 +8,6 @@ from itertools import islice
 
 from consumers.delivery import Backpressure, Batch, Position, Record, Shard
 from consumers.manifests import START, Manifest
-from consumers.objects import Objects
 from consumers.spans.budget import Budget
 from consumers.spans.chain import Chain
 from consumers.spans.commit import Commit
@@ -20,6 +19,7 @@ from contract.tables import SPANNED
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
 from runtime.effects import Effect, no_effect
+from runtime.objects import Objects
 from runtime.outage import Outage
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
-from consumers.objects.s3 import S3Objects
 from consumers.reference import load_judges
 from consumers.report import reporting
 from consumers.settings import Cold, ColdSettings
@@ -20,6 +19,7 @@ from consumers.spans.span import Author
 from consumers.tally import Tally
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Stop, Trouble, wait_at_start
 
 _MIB = 1 << 20

@@ -9,13 +9,13 @@ import msgspec
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Batch
-from consumers.objects.testing import Fault, MemoryObjects
 from consumers.spans.budget import Budget
 from consumers.spans.span import Author
 from consumers.spans.testing import Chained
 from consumers.stages.testing import ARRIVED_AT, SHARD, batch, encoded, heartbeat, judge, order
 from consumers.tally import Tally
 from runtime.effects import Effect, no_effect
+from runtime.objects.testing import Fault, MemoryObjects
 from runtime.testing import ManualClock
 
 APPLICATION = "cold"

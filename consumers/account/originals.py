@@ -9,12 +9,12 @@ import msgspec
 from consumers.account.chains import Link
 from consumers.account.emitted import Stretch
 from consumers.manifests import Manifest, RawFile
-from consumers.objects import Objects
 from consumers.spans.raw import RawRecord, read_raw
 from consumers.stages.decode import decode
 from consumers.stages.events import Event, Unreadable
 from consumers.stages.identity import event_id_of
 from contract.stamp import Stamp
+from runtime.objects import Objects
 
 _KEPT = 4  # objects whose lines stay in memory: neighbours of a line lie in the same ones
 

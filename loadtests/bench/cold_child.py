@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from consumers.cold import ColdPath
 from consumers.cold_process import run_cold
 from consumers.delivery import Batch, Position
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.spans.chain import Chain, shards_of
 from runtime.aws import client
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Aws, Lake, Reference, Streams
 
 

@@ -21,7 +21,6 @@ from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
 from consumers.live import LivePath
 from consumers.manifests import START, Manifest, manifest_key
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, Live
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
@@ -41,6 +40,7 @@ from consumers.warehouse.store import WarehouseStore
 from infra.local.endpoints import Endpoints
 from runtime.aws import client
 from runtime.clock import SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Streams
 
 pytestmark = pytest.mark.integration

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from consumers.cold import ColdPath, Limits
 from consumers.cold_testing import ColdBench
 from consumers.delivery import Backpressure, Batch, Position, Record
-from consumers.objects.testing import Fault
 from consumers.stages.testing import SHARD, batch, encoded, heartbeat, order
 from runtime.effects import Effect, no_effect
+from runtime.objects.testing import Fault
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit

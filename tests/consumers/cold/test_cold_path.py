@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from consumers.cold_testing import ColdBench, ids, limited, mixed, orders
 from consumers.delivery import Batch, Position, Record
-from consumers.objects.testing import Fault
 from consumers.spans.budget import Budget
 from consumers.stages.testing import ARRIVED_AT, SHARD, batch, encoded, heartbeat, order
 from consumers.testing import PathConformance
 from runtime.errors import ConfigError
+from runtime.objects.testing import Fault
 
 pytestmark = pytest.mark.unit
 

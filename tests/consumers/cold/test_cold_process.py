@@ -19,7 +19,6 @@ import pytest
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.cold_process import await_buckets, run_cold
 from consumers.cold_testing import APPLICATION
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.spans.budget import Budget
 from consumers.spans.chain import shards_of
@@ -33,6 +32,7 @@ from infra.local.testing import local_stack
 from runtime.aws import client
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Outage
 from runtime.settings import Aws, Lake, Streams
 from runtime.testing import ManualClock, StopAfter
