@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
-from consumers.reference import load_judges
+from consumers.reference.judges import Judges, judges_of
 from consumers.report import reporting
 from consumers.settings import Cold, ColdSettings
 from consumers.spans.budget import Budget
@@ -33,7 +33,12 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
     Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
     is not there.
     """
-    judges = load_judges(settings.identity, settings.reference, settings.shop)
+    with judges_of(settings, stop) as judges:
+        if judges is not None:
+            _run(settings, judges, stop)
+
+
+def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
     lake, restricted = buckets_of(settings)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_buckets([lake.check, restricted.check], settings.cold, stop, clock, rng):
@@ -56,7 +61,6 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
             author=Author(
                 application=feed.application,
                 worker=settings.cold_fleet.worker or socket.gethostname(),
-                reference=feed.judge.reference,
             ),
             limits=limits_of(settings.cold),
             budget=budget,

@@ -41,7 +41,7 @@ class ColdBench:
             SHARD,
             judge(),
             Buckets(lake=self.lake, restricted=self.restricted),
-            author=Author(APPLICATION, worker, {"catalogue": "test"}),
+            author=Author(APPLICATION, worker),
             limits=self.limits,
             budget=self.budget,
             tally=self.tally,

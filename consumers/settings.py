@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
+from consumers.stages.rules import Rules
 from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
@@ -54,6 +55,7 @@ class LiveSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    rules: Rules = Rules()
     kafka: Kafka = Kafka()
     fleet: KinesisSourceSettings = KinesisSourceSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
@@ -113,6 +115,7 @@ class ColdSettings:
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
+    rules: Rules = Rules()
     kafka: Kafka = Kafka()
     cold_fleet: ColdFleet = ColdFleet()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()

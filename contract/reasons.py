@@ -29,6 +29,29 @@ class Reason(StrEnum):
     QUANTITY_NOT_POSITIVE = "quantity_not_positive", "A quantity is not positive. Returns carry positive quantities."
     PRICE_NEGATIVE = "price_negative", "A price, discount, tax or shipping amount is negative."
     WORTH_NOTHING = "worth_nothing", "Every line is free: a stock movement, not a sale."
+    IMPLAUSIBLE_QUANTITY = "implausible_quantity", "A line has more pieces than anybody buys; see [rules] most_pieces."
+    FUTURE_TIME = "future_time", "The event's time is after its arrival: set the clock of the host that wrote it."
     UNKNOWN_SKU = "unknown_sku", "The catalogue has no such SKU. Publish the catalogue, or mend the order."
+    NO_PRICE = (
+        "no_price",
+        "The SKU had no price in the order's channel and currency then. Publish one, or mend the order.",
+    )
+    STALE_PRICE = "stale_price", "A price that was right once, and its grace period is over. Mend the shop's prices."
+    WRONG_PRICE = (
+        "wrong_price",
+        "A price that is neither the catalogue's for that time and quantity, nor a promotion's.",
+    )
+    UNKNOWN_CUSTOMER = "unknown_customer", "The list of customers has no such one. Publish it, or mend the order."
+    BLOCKED_CUSTOMER = "blocked_customer", "The customer is blocked, and sold nothing."
+    GUEST_NOT_ALLOWED = "guest_not_allowed", "The channel does not sell to guests; see [rules] guest_channels."
+    IMPLAUSIBLE_REGION = "implausible_region", "The region is not the customer's own, or none that the shop sells to."
     WRONG_TOTAL = "wrong_total", "Lines less discounts plus tax and shipping are not the total."
     REJECTED_BY_STORE = "rejected_by_store", "The store refused the document; the detail has its error type."
+
+    @property
+    def retryable(self) -> bool:
+        """Whether it may pass by itself, once the reference data has moved on: worth sending again."""
+        return self in _RETRYABLE
+
+
+_RETRYABLE = frozenset({Reason.UNKNOWN_SKU, Reason.STALE_PRICE, Reason.UNKNOWN_CUSTOMER})

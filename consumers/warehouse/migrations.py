@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from consumers.warehouse.connection import Session
-from consumers.warehouse.schema import HITS_ADDED, SCHEMA, Migration
+from consumers.warehouse.schema import HITS_ADDED, LATE_ADDED, SCHEMA, Migration
 from consumers.warehouse.trouble import Refused
 from runtime.clock import Clock
 from runtime.errors import ConfigError
@@ -21,6 +21,7 @@ MIGRATIONS: Sequence[Migration] = (
     SCHEMA.first(),
     Migration(name="sales_by_day", statements=(_SALES_BY_DAY,)),
     *map(SCHEMA.adding, HITS_ADDED),
+    *map(SCHEMA.adding, LATE_ADDED),
 )
 
 _CREATE = (

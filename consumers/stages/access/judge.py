@@ -1,5 +1,8 @@
 """The stages of the access stream in a row."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from consumers.delivery import Batch, Record, Shard
 from consumers.stages.access.decode import decode_access
 from consumers.stages.access.hit import Request
@@ -20,8 +23,7 @@ class AccessJudge:
     def __init__(self, shop: ShopFacts) -> None:
         self._shop = shop
 
-    @property
-    def reference(self) -> dict[str, str]:
+    def reference(self, first: datetime, last: datetime) -> Mapping[str, str]:
         return {"identity_key": self._shop.key.key_id}
 
     def judge(self, batch: Batch) -> list[Judged]:

@@ -151,7 +151,7 @@ class World:
             self.shard,
             judge(),
             Buckets(lake=self.lake, restricted=self.restricted),
-            author=Author(COLD, "worker", {}),
+            author=Author(COLD, "worker"),
             limits=Limits(nbytes=1 << 20, records=10_000, parts=100, age_s=3600.0),
             budget=Budget(1 << 30),
             tally=Tally(),

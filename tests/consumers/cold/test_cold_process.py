@@ -216,7 +216,7 @@ class _RealEffects:
             SHARD,
             judge(),
             Buckets(lake=self._lake, restricted=restricted),
-            author=Author(APPLICATION, "w-1", {}),
+            author=Author(APPLICATION, "w-1"),
             limits=Limits(nbytes=1 << 20, records=1_000, parts=64, age_s=20.0),
             budget=Budget(1 << 30),
             tally=Tally(),

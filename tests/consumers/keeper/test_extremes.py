@@ -99,7 +99,7 @@ def test_every_store_takes_the_largest_and_the_oddest(store: HistoryStore, lake:
         SHARD,
         judge(),
         Buckets(lake=lake.objects, restricted=MemoryObjects()),
-        author=Author("cold", "w-1", {}),
+        author=Author("cold", "w-1"),
         limits=Limits(nbytes=1 << 30, records=1_000, parts=1_000, age_s=20.0),
         budget=Budget(1 << 30),
         tally=tally,
