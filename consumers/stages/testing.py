@@ -3,6 +3,7 @@
 import datetime as dt
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,13 +17,15 @@ from consumers.stages.judge import Verdict
 from consumers.stages.orders import OrderJudge
 from consumers.stages.reference_testing import any_price
 from consumers.stages.rows import ShopFacts
+from consumers.stages.rules import Rules, thresholds_of
 from contract.identity import IdentityKey
 from contract.stamp import Stamp
 
 SHARD = Shard(stream="transactions", shard_id="shardId-000000000000")
 ARRIVED_AT = dt.datetime(2026, 11, 27, 8, 0, 1, tzinfo=dt.UTC)
 KEY = IdentityKey(key_id="test", secret=b"0123456789abcdef0123456789abcdef")
-FACTS = InForce(prices=any_price("85123A", "71053"))  # two SKUs at any price, and customers that nobody knows of
+# Two SKUs at any price, no list of customers, and orders of any time: they arrive at one moment, see `ARRIVED_AT`.
+FACTS = InForce(prices=any_price("85123A", "71053"), thresholds=replace(thresholds_of(Rules()), skew=dt.timedelta.max))
 
 
 def order(**changes: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from runtime.aws import client
 
 pytestmark = pytest.mark.integration
 
-SKU = json.loads(SHIPPED.read_bytes().splitlines()[0])["sku"]
+PRODUCT = json.loads(SHIPPED.read_bytes().splitlines()[0])
 ORDERS = 20
 
 
@@ -32,8 +32,8 @@ def an_order(number: int) -> dict[str, Any]:
         "channel": "web",
         "region": "GB",
         "currency": "GBP",
-        "lines": [{"sku": SKU, "quantity": 1, "unit_price": 100}],
-        "total": 100,
+        "lines": [{"sku": PRODUCT["sku"], "quantity": 1, "unit_price": PRODUCT["price"]}],
+        "total": PRODUCT["price"],
     }
 
 
@@ -70,7 +70,9 @@ def test_losses_in_each_store_are_named_each_in_its_place(start_pipeline: Callab
 
     code, account = pipeline.account()
     assert (code, account.gaps) == (EXIT_BALANCES, [])
-    assert [(store.orders, store.revenue) for store in account.stores] == [(ORDERS, {"GBP": ORDERS * 100})] * 3
+    assert [(store.orders, store.revenue) for store in account.stores] == [
+        (ORDERS, {"GBP": ORDERS * PRODUCT["price"]})
+    ] * 3
 
     lose_document(pipeline, "account-7")
     lose_row(pipeline, "account-3")

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -82,7 +83,10 @@ class _Shop:
     def emit(self, first: int, count: int) -> None:
         """Orders with their numbers as offsets; every tenth has the wrong total. And one heartbeat."""
         numbers = range(first, first + count)
-        events = [encoded(order(event_id=f"e-{n}", total=2025 if n % 10 else 1), offset=n) for n in numbers]
+        now = datetime.now(UTC).isoformat()
+        events = [
+            encoded(order(event_id=f"e-{n}", event_time=now, total=2025 if n % 10 else 1), offset=n) for n in numbers
+        ]
         events.append(msgspec.json.encode(heartbeat(lines=first + count)))
         records = [{"Data": data, "PartitionKey": f"{n % 7}"} for n, data in enumerate(events)]
         assert self._kinesis.put_records(StreamName=self.name, Records=records)["FailedRecordCount"] == 0

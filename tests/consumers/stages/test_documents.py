@@ -1,4 +1,3 @@
-import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -9,14 +8,10 @@ from hypothesis import strategies as st
 
 from consumers.delivery import Row
 from consumers.stages.documents import is_letter
-from consumers.stages.testing import ARRIVED_AT, FACTS, batch, documents, encoded, heartbeat, order, verdict
+from consumers.stages.testing import ARRIVED_AT, batch, documents, encoded, heartbeat, order, verdict
 from contract.rows import LetterRow, OrderRow
 
 pytestmark = pytest.mark.unit
-
-
-# Orders may be of any time.
-WITHOUT_A_CLOCK = dataclasses.replace(FACTS, thresholds=dataclasses.replace(FACTS.thresholds, skew=dt.timedelta.max))
 
 
 def document(data: bytes) -> Row:
@@ -62,8 +57,7 @@ def test_the_live_store_holds_no_heartbeats() -> None:
     ],
 )
 def test_orders_dated_outside_the_window_share_one_index(event_time: str, index: str) -> None:
-    (row,) = documents(batch([encoded(order(event_time=event_time))]), facts=WITHOUT_A_CLOCK)
-    assert row.index == index
+    assert document(encoded(order(event_time=event_time))).index == index
 
 
 moments = st.datetimes(dt.datetime(2026, 11, 20), dt.datetime(2026, 12, 4), timezones=st.just(dt.UTC))
@@ -76,6 +70,6 @@ def test_the_same_line_sent_twice_is_stored_once_whenever_it_arrives(
 ) -> None:
     changes: dict[str, Any] = {"event_id": ..., "event_time": event_time, "total": total}
     record = encoded(order(**changes), offset=5)
-    (once,) = documents(batch([record], arrived_at=first), facts=WITHOUT_A_CLOCK)
-    (again,) = documents(batch([record], arrived_at=second, first=position), facts=WITHOUT_A_CLOCK)
+    (once,) = documents(batch([record], arrived_at=first))
+    (again,) = documents(batch([record], arrived_at=second, first=position))
     assert (once.index, once.row_id) == (again.index, again.row_id)
