@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 
 from consumers.spans.columns import schema_of
 from consumers.stages.customers import CustomerList, Standing
+from consumers.stages.facts import ALWAYS
 from consumers.stages.prices import ANY, EVER, NEVER, Book, PriceList, to_us
 from contract.reference import TABLES, Part, Snapshot
 
 # How far back from a snapshot's beginning its plain prices reach: orders that arrive later than that ask the rules.
-_PLAIN = timedelta(days=1)
+_PLAIN = timedelta(days=1)  # where prices have times at all
 _TOGETHER = 65_536  # customers turned into Python's objects at once: few enough that their columns stay small
 
 
@@ -33,7 +34,8 @@ def price_list_of(snapshot: Snapshot, bodies: Sequence[bytes]) -> PriceList:
     end = table.column("valid_to").cast(pa.int64()).fill_null(NEVER)
     table = table.append_column("start_us", start).append_column("end_us", end)
     table = table.sort_by([(name, "ascending") for name in ("channel", "currency", "sku", "start_us")]).combine_chunks()
-    since = snapshot.effective_at - _PLAIN
+    is_timeless = pc.all(pc.equal(start, EVER)).as_py() and pc.all(pc.equal(end, NEVER)).as_py()
+    since = ALWAYS if is_timeless else snapshot.effective_at - _PLAIN
     channels, currencies = table.column("channel"), table.column("currency")
     books = {}
     for first, last in _runs(table, ("channel", "currency")):

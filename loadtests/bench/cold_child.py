@@ -33,7 +33,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     application: str
     key_file: str
-    catalogue: str
+    reference_bucket: str
     records: int  # in the stream
 
 
@@ -55,7 +55,7 @@ def cold(job: Job) -> Measured:
         streams=Streams(transactions=job.stream, access=""),
         lake=job.lake,
         identity=Identity(key_file=job.key_file),
-        reference=Reference(catalogue=job.catalogue),
+        reference=Reference(bucket=job.reference_bucket),
         cold_fleet=ColdFleet(poll_s=0.2),
         cold=Cold(application=job.application),
     )
