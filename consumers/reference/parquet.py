@@ -90,7 +90,9 @@ def _book(rows: pa.Table, since_us: int) -> Book:
     rivals = np.add.reduceat(((ends > since_us) & ~promotions).astype(np.int64), firsts[:-1])
     which = np.maximum.reduceat(np.where(holds, np.arange(len(holds)), 0), firsts[:-1])
     is_plain = ((counted == 1) & (rivals == 1)).tolist()
-    usual = prices[which].tolist()
+    # One object a price, not one a SKU: a lookup then finds it in the processor's cache.
+    shared: dict[int, int] = {}
+    usual = [shared.setdefault(price, price) for price in prices[which].tolist()]
     return Book(
         plain={sku: price for sku, price, plain in zip(skus, usual, is_plain, strict=True) if plain},
         places={sku: place for place, sku in enumerate(skus)},

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -57,6 +57,13 @@ class PriceList:
 
     books: Mapping[tuple[str, str], Book]  # by channel and currency
     plain_since: datetime
+    plain: Mapping[str, Mapping[str, Mapping[str, int]]] = field(init=False)  # of each book: by currency, then channel
+
+    def __post_init__(self) -> None:
+        plain: dict[str, dict[str, Mapping[str, int]]] = {}
+        for (channel, currency), book in self.books.items():
+            plain.setdefault(currency, {})[channel] = book.plain
+        object.__setattr__(self, "plain", plain)
 
     def knows(self, sku: str) -> bool:
         """Whether it is sold anywhere, for any currency."""

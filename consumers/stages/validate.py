@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from consumers.stages.customers import fault_of_customer, is_implausible_region
@@ -17,12 +17,36 @@ _MOST_UNITS = 2**53  # of an order: exact in a double too, as OpenSearch sums
 _is_currency = lru_cache(maxsize=1_024)(is_currency)
 
 
-class Case(NamedTuple):
+class Case:
     """An order, and what it is judged by."""
 
-    order: Order
-    facts: InForce
-    arrived_at: datetime  # aware UTC
+    def __init__(self, order: Order, facts: InForce, arrived_at: datetime) -> None:
+        self.order = order
+        self.facts = facts
+        self.arrived_at = arrived_at  # aware UTC
+
+    @cached_property
+    def price_faults(self) -> list[Reason | None]:
+        """What is wrong with the SKU or the price of each line. Nothing is said of a price that is none."""
+        order, prices = self.order, self.facts.prices
+        if prices is None:
+            return []
+        at_us, lenience, is_return = to_us(order.event_time), self.facts.thresholds.lenience, order.kind == "return"
+        faults: list[Reason | None] = []
+        for line in order.lines:
+            offers = prices.offers(line.sku, order.channel, order.currency)
+            if not offers and not prices.knows(line.sku):
+                faults.append(Reason.UNKNOWN_SKU)
+            elif not _is_amount(line.unit_price) or line.quantity <= 0 or not is_currency(order.currency):
+                faults.append(None)
+            else:
+                faults.append(fault_of_price(line, offers, is_return=is_return, at_us=at_us, lenience=lenience))
+        return faults
+
+    @cached_property
+    def customer_fault(self) -> Reason | None:
+        """What is wrong with who buys."""
+        return fault_of_customer(self.order, self.facts.customers, self.facts.thresholds.welcome)
 
 
 class Rule(NamedTuple):
@@ -54,35 +78,41 @@ def _is_plainly_good(order: Order, facts: InForce, arrived_at: datetime) -> bool
     The ordinary case: a customer of good standing, or a guest; in time; every line at the one price that its SKU has
     for any quantity. Promotions, tiers, changes of price and late orders are left to the rules.
     """
-    currency, time = order.currency, order.event_time
+    time, currency, prices, most = order.event_time, order.currency, facts.prices, facts.thresholds.most_pieces
     if not (1 <= order.schema_version <= SCHEMA_VERSION and 2 <= time.year <= 9998 and time <= arrived_at):
         return False
-    if len(currency) != 3 or not _is_currency(currency):  # the length first: what is remembered has to be short
+    listed = None
+    if prices is not None:
+        channels = prices.plain.get(currency)
+        if channels is None or time < prices.plain_since:
+            return False
+        listed = channels.get(order.channel) or channels.get("")
+        if listed is None:
+            return False
+    elif len(currency) != 3 or not _is_currency(currency):  # the length first: what is remembered has to be short
         return False
     if not _is_plainly_welcome(order, facts):
         return False
-    listed, prices = None, facts.prices
-    if prices is not None:
-        book = prices.books.get((order.channel, currency)) or prices.books.get(("", currency))
-        if book is None or time < prices.plain_since:
+    lines, goods = order.lines, 0
+    for line in lines:
+        quantity, price, discount = line.quantity, line.unit_price, line.discount
+        if listed is None or (usual := listed.get(line.sku)) == ANY:
+            if not 0 <= price <= LARGEST:
+                return False
+        elif usual != price:
             return False
-        listed = book.plain
-    total, tax, shipping = order.total, order.tax, order.shipping
+        if type(price) is not int or not 0 < quantity <= most:
+            return False
+        goods += quantity * price
+        if discount:
+            if type(discount) is not int or not 0 <= discount <= LARGEST:
+                return False
+            goods -= discount
+    tax, shipping, total = order.tax, order.shipping, order.total
     if not (type(total) is type(tax) is type(shipping) is int and 0 <= tax <= LARGEST and 0 <= shipping <= LARGEST):
         return False
-    goods, units, is_paid, most = 0, 0, False, facts.thresholds.most_pieces
-    for line in order.lines:
-        quantity, price, discount = line.quantity, line.unit_price, line.discount
-        if not (type(price) is type(discount) is int and 0 <= price <= LARGEST and 0 <= discount <= LARGEST):
-            return False
-        if not 0 < quantity <= most:
-            return False
-        if listed is not None and (usual := listed.get(line.sku)) != price and usual != ANY:
-            return False
-        goods += quantity * price - discount
-        units += quantity
-        is_paid = is_paid or price > 0
-    return is_paid and units <= _MOST_UNITS and goods + tax + shipping == total and 0 <= total <= LARGEST
+    # Goods for more than their discounts: not all of them are free.
+    return 0 < goods == total - tax - shipping and total <= LARGEST and len(lines) * most <= _MOST_UNITS
 
 
 def _is_plainly_welcome(order: Order, facts: InForce) -> bool:
@@ -150,39 +180,13 @@ def _future_time(case: Case) -> list[str]:
     return ["$.event_time"] if is_ahead else []
 
 
-def _unknown_sku(case: Case) -> list[str]:
-    prices = case.facts.prices
-    if prices is None:
-        return []
-    return [f"$.lines[{i}].sku" for i, line in enumerate(case.order.lines) if not prices.knows(line.sku)]
+def _lines_that(reason: Reason, field: str) -> Callable[[Case], list[str]]:
+    """The lines whose price has this fault."""
+    return lambda case: [f"$.lines[{i}].{field}" for i, fault in enumerate(case.price_faults) if fault is reason]
 
 
-def _price_that_is(reason: Reason) -> Callable[[Case], list[str]]:
-    """The lines whose price has this fault. Nothing is said of a price that is none, or of an unknown SKU."""
-
-    def broken_at(case: Case) -> list[str]:
-        order, prices = case.order, case.facts.prices
-        if prices is None or not is_currency(order.currency):
-            return []
-        at_us, lenience, is_return = to_us(order.event_time), case.facts.thresholds.lenience, order.kind == "return"
-        paths = []
-        for number, line in enumerate(order.lines):
-            if not _is_amount(line.unit_price) or line.quantity <= 0 or not prices.knows(line.sku):
-                continue
-            offers = prices.offers(line.sku, order.channel, order.currency)
-            if fault_of_price(line, offers, is_return=is_return, at_us=at_us, lenience=lenience) is reason:
-                paths.append(f"$.lines[{number}].unit_price")
-        return paths
-
-    return broken_at
-
-
-def _customer_that_is(reason: Reason) -> Callable[[Case], list[str]]:
-    def broken_at(case: Case) -> list[str]:
-        fault = fault_of_customer(case.order, case.facts.customers, case.facts.thresholds.welcome)
-        return ["$.customer_id"] if fault is reason else []
-
-    return broken_at
+def _customer_that(reason: Reason) -> Callable[[Case], list[str]]:
+    return lambda case: ["$.customer_id"] if case.customer_fault is reason else []
 
 
 def _implausible_region(case: Case) -> list[str]:
@@ -201,13 +205,13 @@ RULES = (
     Rule(Reason.WORTH_NOTHING, _worth_nothing),
     Rule(Reason.IMPLAUSIBLE_QUANTITY, _implausible_quantity),
     Rule(Reason.FUTURE_TIME, _future_time),
-    Rule(Reason.UNKNOWN_SKU, _unknown_sku),
-    Rule(Reason.NO_PRICE, _price_that_is(Reason.NO_PRICE)),
-    Rule(Reason.STALE_PRICE, _price_that_is(Reason.STALE_PRICE)),
-    Rule(Reason.WRONG_PRICE, _price_that_is(Reason.WRONG_PRICE)),
-    Rule(Reason.GUEST_NOT_ALLOWED, _customer_that_is(Reason.GUEST_NOT_ALLOWED)),
-    Rule(Reason.UNKNOWN_CUSTOMER, _customer_that_is(Reason.UNKNOWN_CUSTOMER)),
-    Rule(Reason.BLOCKED_CUSTOMER, _customer_that_is(Reason.BLOCKED_CUSTOMER)),
+    Rule(Reason.UNKNOWN_SKU, _lines_that(Reason.UNKNOWN_SKU, "sku")),
+    Rule(Reason.NO_PRICE, _lines_that(Reason.NO_PRICE, "unit_price")),
+    Rule(Reason.STALE_PRICE, _lines_that(Reason.STALE_PRICE, "unit_price")),
+    Rule(Reason.WRONG_PRICE, _lines_that(Reason.WRONG_PRICE, "unit_price")),
+    Rule(Reason.GUEST_NOT_ALLOWED, _customer_that(Reason.GUEST_NOT_ALLOWED)),
+    Rule(Reason.UNKNOWN_CUSTOMER, _customer_that(Reason.UNKNOWN_CUSTOMER)),
+    Rule(Reason.BLOCKED_CUSTOMER, _customer_that(Reason.BLOCKED_CUSTOMER)),
     Rule(Reason.IMPLAUSIBLE_REGION, _implausible_region),
 )
 # Fractions do not add up exactly, and numbers beyond all bounds not at all: nothing to say about their total.
