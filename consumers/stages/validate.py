@@ -91,8 +91,17 @@ def _is_plainly_good(order: Order, facts: InForce, arrived_at: datetime) -> bool
             return False
     elif len(currency) != 3 or not _is_currency(currency):  # the length first: what is remembered has to be short
         return False
-    if not _is_plainly_welcome(order, facts):
-        return False
+    customer, customers, welcome = order.customer_id, facts.customers, facts.thresholds.welcome
+    if customer is None or customers is None or welcome.regions:
+        if fault_of_customer(order, customers, welcome) or is_implausible_region(order, customers, welcome):
+            return False
+    else:
+        place = customers.places.get(customer)
+        if place is None:
+            return False
+        is_active, own = customers.standings[place]
+        if not is_active or (own is not None and own != order.region):
+            return False
     lines, goods = order.lines, 0
     for line in lines:
         quantity, price, discount = line.quantity, line.unit_price, line.discount
@@ -113,21 +122,6 @@ def _is_plainly_good(order: Order, facts: InForce, arrived_at: datetime) -> bool
         return False
     # Goods for more than their discounts: not all of them are free.
     return 0 < goods == total - tax - shipping and total <= LARGEST and len(lines) * most <= _MOST_UNITS
-
-
-def _is_plainly_welcome(order: Order, facts: InForce) -> bool:
-    welcome, customer, region, customers = facts.thresholds.welcome, order.customer_id, order.region, facts.customers
-    if welcome.regions and region is not None and region not in welcome.regions:
-        return False
-    if customer is None:
-        return welcome.guest_channels is None or order.channel in welcome.guest_channels
-    if customers is None:
-        return True
-    place = customers.places.get(customer)
-    if place is None:
-        return False
-    is_active, own = customers.standings[place]
-    return is_active and (own is None or region is None or own == region or not welcome.own_region)
 
 
 def _bad_shape(case: Case) -> list[str]:
