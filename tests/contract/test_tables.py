@@ -50,7 +50,7 @@ def test_a_type_that_no_store_has_is_refused(kind):
 
 
 def test_tables_with_files_have_a_day_that_is_never_absent():
-    assert [table.name for table in WAREHOUSE if table.day] == ["orders", "lines", "letters", "account"]
+    assert [table.name for table in WAREHOUSE if table.day] == ["orders", "lines", "hits", "letters", "account"]
     for table in (ORDERS, LINES, LETTERS, ACCOUNT):
         assert table[table.day] == Column(name=table.day, kind=Kind.DATE, nullable=False)
     with pytest.raises(KeyError):

@@ -174,7 +174,7 @@ def test_what_is_done_is_counted_once() -> None:
         path.tick()
     path.tick()
     counts, slowest_s = bench.tally.take()
-    assert counts == {"spans": 1, "orders": 1, "lines": 1, "letters": 1, "account": 1}
+    assert counts == {"spans": 1, "orders": 1, "lines": 1, "hits": 0, "letters": 1, "account": 1}
     assert slowest_s == 30.0
 
 

@@ -46,7 +46,7 @@ def test_a_store_that_restarts_is_waited_for() -> None:
     store = _Store(AWAY, TransportError(503, "no_master", {}), AWAY)
     ready, _ = wait_for(store)
     assert ready
-    assert store.put == ["storepulse-orders", "storepulse-letters", "storepulse-duplicates"]
+    assert store.put == ["storepulse-orders", "storepulse-hits", "storepulse-letters", "storepulse-duplicates"]
 
 
 def test_a_store_that_stays_away_ends_the_start_with_what_to_change() -> None:
