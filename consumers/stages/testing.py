@@ -19,13 +19,17 @@ from consumers.stages.reference_testing import any_price
 from consumers.stages.rows import ShopFacts
 from consumers.stages.rules import Rules, thresholds_of
 from contract.identity import IdentityKey
+from contract.money import LARGEST
 from contract.stamp import Stamp
 
 SHARD = Shard(stream="transactions", shard_id="shardId-000000000000")
 ARRIVED_AT = dt.datetime(2026, 11, 27, 8, 0, 1, tzinfo=dt.UTC)
 KEY = IdentityKey(key_id="test", secret=b"0123456789abcdef0123456789abcdef")
-# Two SKUs at any price, no list of customers, and orders of any time: they arrive at one moment, see `ARRIVED_AT`.
-FACTS = InForce(prices=any_price("85123A", "71053"), thresholds=replace(thresholds_of(Rules()), skew=dt.timedelta.max))
+# Two SKUs at any price and in any number, no list of customers, and orders of any time: all arrive at `ARRIVED_AT`.
+FACTS = InForce(
+    prices=any_price("85123A", "71053"),
+    thresholds=replace(thresholds_of(Rules(most_pieces=LARGEST)), skew=dt.timedelta.max),
+)
 
 
 def order(**changes: Any) -> dict[str, Any]:
