@@ -8,7 +8,6 @@ from itertools import islice
 
 from consumers.delivery import Backpressure, Batch, Position, Record, Shard
 from consumers.manifests import START, Manifest
-from consumers.objects import Objects
 from consumers.spans.budget import Budget
 from consumers.spans.chain import Chain
 from consumers.spans.commit import Commit
@@ -20,6 +19,7 @@ from contract.tables import SPANNED
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
 from runtime.effects import Effect, no_effect
+from runtime.objects import Objects
 from runtime.outage import Outage
 
 _log = logging.getLogger(__name__)
@@ -132,10 +132,11 @@ class ColdPath:
     def _add(self, records: list[Record]) -> None:
         if not records:
             return
+        judged = self._judge.judge(Batch(shard=self._shard, records=records))  # first: it may ask for patience
         if self._span is None:
             self._span = Span(self._shard, self._end, span_id=f"{self._rng.getrandbits(128):032x}")
             self._opened_s = self._clock.monotonic()
-        self._span.add(records, self._judge.judge(Batch(shard=self._shard, records=records)))
+        self._span.add(records, judged)
         self._taken = max(self._taken, records[-1].position)
         self._budget.hold(self, self._span.nbytes)
 
@@ -151,7 +152,7 @@ class ColdPath:
 
     def _close(self) -> None:
         assert self._span
-        sealed = self._span.seal(self._author, self._clock.now())
+        sealed = self._span.seal(self._author, self._clock.now(), self._judge.reference(*self._span.arrived))
         self._span = None
         self._waiting = Commit(sealed, self._buckets.lake, self._buckets.restricted, self._chain, self._effect)
         self._budget.hold(self, sealed.nbytes)
@@ -185,7 +186,12 @@ class ColdPath:
         self._taken = max(self._taken, self._durable)
         originals = (Record(raw.position, raw.arrived_at, raw.data) for raw in read_raw(lost.sealed.raw))
         for records in _together(record for record in originals if record.position > self._durable):
-            self._add(records)
+            try:
+                self._add(records)
+            except Backpressure as trouble:  # they are in nobody's hands but ours: read them from the stream again
+                raise RuntimeError(
+                    f"{self._shard.shard_id}: what stands cannot be judged again: {trouble}"
+                ) from trouble
 
     def _count(self, manifest: Manifest) -> None:
         self._tally.add("spans", 1)

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
-from consumers.objects.s3 import S3Objects
-from consumers.reference import load_judges
+from consumers.reference.judges import Judges, judges_of
 from consumers.report import reporting
 from consumers.settings import Cold, ColdSettings
 from consumers.spans.budget import Budget
@@ -20,6 +19,7 @@ from consumers.spans.span import Author
 from consumers.tally import Tally
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Stop, Trouble, wait_at_start
 
 _MIB = 1 << 20
@@ -33,7 +33,12 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
     Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
     is not there.
     """
-    judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
+    with judges_of(settings, stop) as judges:
+        if judges is not None:
+            _run(settings, judges, stop)
+
+
+def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
     lake, restricted = buckets_of(settings)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_buckets([lake.check, restricted.check], settings.cold, stop, clock, rng):
@@ -48,10 +53,7 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
     worker = settings.cold_fleet.worker or socket.gethostname()
-    authors = {
-        feed.application: Author(application=feed.application, worker=worker, reference=feed.judge.reference)
-        for feed in feeds
-    }
+    authors = {feed.application: Author(application=feed.application, worker=worker) for feed in feeds}
 
     def open_path(feed: Feed, shard: Shard) -> ColdPath:
         return ColdPath(

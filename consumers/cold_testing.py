@@ -9,7 +9,6 @@ import msgspec
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Batch
-from consumers.objects.testing import Fault, MemoryObjects
 from consumers.spans.budget import Budget
 from consumers.spans.span import Author
 from consumers.spans.testing import Chained
@@ -18,6 +17,7 @@ from consumers.stages.testing import ARRIVED_AT, SHARD, access_judge, batch, enc
 from consumers.stages.testing import judge as order_judge
 from consumers.tally import Tally
 from runtime.effects import Effect, no_effect
+from runtime.objects.testing import Fault, MemoryObjects
 from runtime.testing import ManualClock
 
 APPLICATION = "cold"
@@ -45,7 +45,7 @@ class ColdBench:
             SHARD,
             self.judge,
             Buckets(lake=self.lake, restricted=self.restricted),
-            author=Author(APPLICATION, worker, {"catalogue": "test"}),
+            author=Author(APPLICATION, worker),
             limits=self.limits,
             budget=self.budget,
             tally=self.tally,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumers.delivery import Path, Shard, Source
-from consumers.reference import Judges
+from consumers.reference.judges import Judges
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus, kinesis_source

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from consumers.delivery import Shard, Sink
 from consumers.live import LivePath
-from consumers.reference import load_judges
+from consumers.reference.judges import judges_by, snapshots_of
+from consumers.reference.polling import Lookout
 from consumers.settings import LambdaSettings
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
@@ -39,17 +40,19 @@ class Function:
         judges: Mapping[str, Judge],
         open_sink: Callable[[Callable[[int], None]], Sink],
         prepare: Callable[[], None],
+        look: Callable[[], None],
         clock: Clock,
         *,
         wait: Callable[[float], object] = time.sleep,
         rng: random.Random | None = None,
     ) -> None:
-        """`judges` by stream. `open_sink` is told who hears of duplicates. `prepare` readies the store once; it raises
-        Outage while that is away."""
+        """`judges` by stream. `open_sink` is told who hears of duplicates. `prepare` readies the store once,
+        `look` sees to the reference data at every invocation; both raise Outage while they cannot."""
         self._settings = settings
         self._judges = judges
         self._open_sink = open_sink
         self._prepare = prepare
+        self._look = look
         self._clock = clock
         self._wait = wait
         self._rng = rng or random.Random()
@@ -97,6 +100,7 @@ class Function:
             )
 
     def _ready(self) -> None:
+        self._look()
         if not self._is_prepared:
             self._prepare()
             self._is_prepared = True
@@ -105,7 +109,8 @@ class Function:
 def start(environ: Mapping[str, str]) -> Function:
     """A function by the settings of `environ`; nothing is asked of the store yet. Raises ConfigError."""
     settings = load(LambdaSettings, file=Path(os.devnull), environ=environ)
-    judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
+    snapshots, clock = snapshots_of(settings), SystemClock()
+    judges = judges_by(settings, snapshots)
     streams = settings.streams
     client, rng = connect(settings.opensearch, connections=1), random.Random()
     wanted = templates(refresh_ms=settings.live.refresh_ms, replicas=settings.live.replicas)
@@ -115,7 +120,8 @@ def start(environ: Mapping[str, str]) -> Function:
         {stream: judge for stream, judge in by_stream.items() if stream},
         lambda on_duplicates: OpenSearchSink(client, rng, on_duplicates),
         lambda: ensure_templates(client, wanted),
-        SystemClock(),
+        Lookout(snapshots, settings.reference, clock).look if snapshots else lambda: None,
+        clock,
     )
 
 

@@ -9,7 +9,7 @@ from opensearchpy import OpenSearch
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
 from consumers.live import LivePath
-from consumers.reference import load_judges
+from consumers.reference.judges import Judges, judges_of
 from consumers.report import reporting
 from consumers.settings import LiveSettings
 from consumers.sinks.opensearch.connection import connect
@@ -28,7 +28,12 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
     Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
     store that does not answer at the start.
     """
-    judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
+    with judges_of(settings, stop) as judges:
+        if judges is not None:
+            _run(settings, judges, stop)
+
+
+def _run(settings: LiveSettings, judges: Judges, stop: threading.Event) -> None:
     client = connect(settings.opensearch, connections=64)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_store(client, settings, stop, clock, rng):

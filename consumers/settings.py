@@ -9,6 +9,7 @@ from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.lambda_.settings import LambdaSourceSettings
 from consumers.stages.access.settings import Access
+from consumers.stages.rules import Rules
 from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
@@ -57,6 +58,7 @@ class LiveSettings:
     identity: Identity = Identity()
     reference: Reference = Reference()
     access: Access = Access()
+    rules: Rules = Rules()
     kafka: Kafka = Kafka()
     fleet: KinesisSourceSettings = KinesisSourceSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
@@ -67,12 +69,14 @@ class LiveSettings:
 class LambdaSettings:
     """What the Lambda function reads: those of `[live]` that name the store's indices have to be live's own."""
 
+    aws: Aws = Aws()
     streams: Streams = Streams()
     opensearch: OpenSearch = OpenSearch()
     shop: Shop = Shop()
     identity: Identity = Identity()
     reference: Reference = Reference()
     access: Access = Access()
+    rules: Rules = Rules()
     live: Live = Live()
     function: LambdaSourceSettings = LambdaSourceSettings()
 
@@ -131,6 +135,7 @@ class ColdSettings:
     identity: Identity = Identity()
     reference: Reference = Reference()
     access: Access = Access()
+    rules: Rules = Rules()
     kafka: Kafka = Kafka()
     cold_fleet: ColdFleet = ColdFleet()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()

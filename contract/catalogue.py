@@ -1,8 +1,10 @@
-"""What the shop sells, as `producers reference` publishes it: one JSON object a line."""
+"""What the shop sells, as `producers reference` derives it and shops show it: one JSON object a line."""
 
 from collections.abc import Iterable
 
 import msgspec
+
+from contract.reference import Customer
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -12,13 +14,6 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     price: int  # usual price, minor units
     currency: str
-
-
-class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One known customer."""
-
-    customer_id: str
-    region: str | None = None
 
 
 def to_ndjson(items: Iterable[Product] | Iterable[Customer]) -> bytes:

@@ -150,11 +150,65 @@ class Reason(StrEnum):
         "Keep stock movements out of the spool.",
         _order(lines=[_line(unit_price=0)], total=495),
     )
+    IMPLAUSIBLE_QUANTITY = (
+        "implausible_quantity",
+        "A line has more pieces than anybody buys.",
+        "Look for a slip of the keyboard; if such orders are real, raise [rules] most_pieces.",
+        _order(lines=[_line(quantity=80_995)], total=20_654_220),
+    )
+    FUTURE_TIME = (
+        "future_time",
+        "The event's time is after its arrival.",
+        "Set the clock of the host that wrote it; [rules] clock_skew_s says how much is forgiven.",
+        _order(event_time="2026-11-27T09:00:00.123Z"),
+    )
     UNKNOWN_SKU = (
         "unknown_sku",
         "The catalogue has no such SKU.",
         "Publish the catalogue, or mend the order; letter case counts.",
         _order(lines=[_line(sku="85123a")]),
+    )
+    NO_PRICE = (
+        "no_price",
+        "The SKU had no price in the order's channel and currency at that time.",
+        "Publish one, or mend the order.",
+        _order(currency="EUR"),
+    )
+    STALE_PRICE = (
+        "stale_price",
+        "A price that was right once, and its grace period is over.",
+        "Mend the shop's prices; a cart that stays open for longer needs a longer [rules] price_grace_s.",
+        _order(lines=[_line(unit_price=295)], total=2265),
+    )
+    WRONG_PRICE = (
+        "wrong_price",
+        "A price that is neither the catalogue's for that time and quantity, nor a promotion's.",
+        "Compare the shop's price with the published one; if the shop is right, publish the catalogue.",
+        _order(lines=[_line(unit_price=510)], total=3555),
+    )
+    UNKNOWN_CUSTOMER = (
+        "unknown_customer",
+        "The list of customers has no such one.",
+        "Publish it more often than customers order for the first time, or mend the order.",
+        _order(customer_id="C-404"),
+    )
+    BLOCKED_CUSTOMER = (
+        "blocked_customer",
+        "The customer is blocked, and sold nothing.",
+        "Find out how the shop took the order; unblock the customer and publish the list if it was right.",
+        _order(customer_id="C-2"),
+    )
+    GUEST_NOT_ALLOWED = (
+        "guest_not_allowed",
+        "The channel does not sell to guests.",
+        "Write the customer's id, or add the channel to [rules] guest_channels.",
+        _order(customer_id=None, channel="trade"),
+    )
+    IMPLAUSIBLE_REGION = (
+        "implausible_region",
+        "The region is not the customer's own, or none that the shop sells to.",
+        "Mend the region; [rules] regions and own_region say which are right.",
+        _order(region="FR"),
     )
     WRONG_TOTAL = (
         "wrong_total",
@@ -167,3 +221,11 @@ class Reason(StrEnum):
         "The store refused the document; the detail has its error type.",
         "Look the error type up in OpenSearch's documentation; if its templates are old, restart live.",
     )
+
+    @property
+    def retryable(self) -> bool:
+        """Whether it may pass by itself, once the reference data has moved on: worth sending again."""
+        return self in _RETRYABLE
+
+
+_RETRYABLE = frozenset({Reason.UNKNOWN_SKU, Reason.STALE_PRICE, Reason.UNKNOWN_CUSTOMER})

@@ -54,6 +54,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
     revenue: Annotated[int, Summed]  # total, negative for a return
     units: Annotated[int, Summed]  # pieces, negative for a return
     line_count: Annotated[int, Summed]
+    late: bool | None = None  # True: it arrived later after its time than is allowed; see [rules] late_s
     origin: Origin | None = None
     extra: Annotated[str | None, Kept] = None  # unknown fields, as one JSON object
 

@@ -61,6 +61,7 @@ class Table:
 
 _KINDS: dict[type[inspect.Type], Kind] = {
     inspect.StrType: Kind.TEXT,
+    inspect.LiteralType: Kind.TEXT,
     inspect.IntType: Kind.INTEGER,
     inspect.BoolType: Kind.BOOLEAN,
     inspect.DateTimeType: Kind.TIME,

@@ -1,10 +1,12 @@
 """`python -m loadtests`: the benchmarks."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+import msgspec
 from rich.console import Console
 
 from infra.local.home import Home
@@ -15,6 +17,7 @@ from loadtests.bench.report import as_json, print_table
 from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
 from loadtests.hold import hold as hold_rate
+from loadtests.judgement.verdicts import judge_month, sentences
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
 
@@ -58,6 +61,17 @@ def hold(settings: LocalSettings, rate: float, seconds: float, as_machine: bool)
     click.echo(held_as_json(held)) if as_machine else print_held(held, console)
     if not held.is_whole:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), default="2011-11-01", show_default=True)
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), default="2011-11-30", show_default=True)
+@click.option("--json", "as_machine", is_flag=True, help="One JSON object instead of text.")
+def judge(file: Path, first: datetime, last: datetime, as_machine: bool) -> None:
+    """Judge days of the Online Retail export FILE by what the days before have taught, with errors planted beside."""
+    found = judge_month(file, first.date(), last.date())
+    click.echo(msgspec.json.encode(found).decode() if as_machine else sentences(found))
 
 
 if __name__ == "__main__":

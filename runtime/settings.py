@@ -117,7 +117,19 @@ class Shop:
 class Reference:
     """What the shop publishes about itself."""
 
-    catalogue: str = setting("", "NDJSON file of the shop's products; empty: SKUs are not checked and have no names")
+    bucket: str = setting(
+        "", "bucket of prices and customers as published, customers' ids among them: restricted; empty: not checked"
+    )
+    poll_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = setting(
+        20.0, "between two looks for a new snapshot, which is there two minutes before it is in force", unit="s"
+    )
+    start_patience_s: Seconds = setting(
+        60.0, "how long a start waits for it: longer than S3 takes to restart; then the process ends", unit="s"
+    )
+    snapshots: Annotated[int, msgspec.Meta(ge=2)] = setting(
+        2, "of each kind held in memory: the one in force and the next; 5 million customers take 450 MiB"
+    )
+    catalogue: str = setting("", "NDJSON file of the shop's products, for their names on the board; empty: no names")
 
 
 def load(

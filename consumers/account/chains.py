@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from consumers.manifests import START, VERSION, Manifest, chain_prefix, manifest_key
-from consumers.objects import Objects
+from runtime.objects import Objects
 
 _NO_PLACE = 10**64  # keys have 64 digits
 AT_ONCE = 64  # manifests read at the same time, and held in memory

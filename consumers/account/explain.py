@@ -19,9 +19,9 @@ from consumers.account.report import Gap, GapKind, Line
 from consumers.account.stores.store import Store, Torn
 from consumers.keeper.store import HistoryStore, Place
 from consumers.manifests import START, Manifest
-from consumers.objects import Objects
 from consumers.spans.chain import shards_of
 from runtime.errors import ConfigError
+from runtime.objects import Objects
 from runtime.outage import Outage
 
 MOST_FILES = 50  # are located; the others are named with their counts

@@ -9,7 +9,6 @@ import msgspec
 from consumers.account.chains import Link
 from consumers.account.emitted import ACCESS, Stretch
 from consumers.manifests import Manifest, RawFile
-from consumers.objects import Objects
 from consumers.spans.raw import RawRecord, read_raw
 from consumers.stages.access.decode import decode_access
 from consumers.stages.decode import decode
@@ -17,6 +16,7 @@ from consumers.stages.events import Event, Unreadable
 from consumers.stages.identity import event_id_of
 from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
+from runtime.objects import Objects
 
 _KEPT = 4  # objects whose lines stay in memory: neighbours of a line lie in the same ones
 

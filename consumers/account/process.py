@@ -19,13 +19,13 @@ from consumers.account.verdict import account_of, cases_of
 from consumers.keeper.store import HistoryStore
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
-from consumers.objects.s3 import S3Objects
 from consumers.sinks.opensearch.connection import connect
 from consumers.sources.kinesis.stream import KinesisStream
 from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from consumers.warehouse.store import WarehouseStore
 from runtime.aws import client
 from runtime.clock import Clock
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Stop
 
 

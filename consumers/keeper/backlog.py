@@ -8,9 +8,9 @@ from typing import Protocol
 
 from consumers.keeper.store import Place
 from consumers.manifests import START, Manifest
-from consumers.objects import Objects
 from consumers.spans.chain import Chain, shards_of
 from runtime.errors import ConfigError
+from runtime.objects import Objects
 
 _READERS = 8  # chains read at the same time: each read is one small object
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from consumers.keeper.settings import MigrateSettings
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
-from consumers.objects.s3 import S3Objects
 from consumers.warehouse.migrate import migrate_warehouse
 from runtime.aws import client
+from runtime.objects.s3 import S3Objects
 
 
 def run_migrate(settings: MigrateSettings, say: Callable[[str], None], *, dry_run: bool = False) -> None:

@@ -19,14 +19,14 @@ from consumers.keeper.store import HistoryStore
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.expiry import ExpiryDuty
 from consumers.lake.store import LakeStore
-from consumers.objects import Objects
-from consumers.objects.s3 import S3Objects
 from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from consumers.warehouse.store import WarehouseStore
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
 from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
+from runtime.objects import Objects
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Outage, Trouble, wait_at_start
 from runtime.settings import masked
 

@@ -13,10 +13,10 @@ import pytest
 
 from consumers.keeper.store import Discrepancy, HistoryStore, Outrun, Place
 from consumers.manifests import START, DataFile, Manifest
-from consumers.objects import Objects
-from consumers.objects.testing import MemoryObjects
 from consumers.warehouse.testing import SpanWriter, hit, letter, lines_of, order
 from contract.tables import HITS, LETTERS, LINES, ORDERS
+from runtime.objects import Objects
+from runtime.objects.testing import MemoryObjects
 from runtime.outage import Outage
 
 _AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)

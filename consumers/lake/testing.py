@@ -16,10 +16,10 @@ from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
 from consumers.manifests import Manifest
-from consumers.objects.s3 import S3Objects
 from consumers.warehouse.testing import SpanWriter, heartbeat, hit, letter, lines_of, order
 from runtime.aws import client
 from runtime.effects import Effect, no_effect
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Aws, Lake
 
 DAY = dt.date(2026, 11, 27)

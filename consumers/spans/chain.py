@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from consumers.manifests import START, VERSION, Manifest, chain_prefix, manifest_key
-from consumers.objects import Objects
 from runtime.errors import ConfigError
+from runtime.objects import Objects
 
 _NEAR = 1 << 20  # sequence numbers; see `_listed`
 _FARTHER = 1 << 8

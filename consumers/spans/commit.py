@@ -3,11 +3,11 @@
 import logging
 
 from consumers.manifests import Manifest, manifest_key
-from consumers.objects import Objects
 from consumers.spans.chain import Chain
 from consumers.spans.span import Sealed
 from runtime.effects import Effect
 from runtime.errors import ConfigError
+from runtime.objects import Objects
 from runtime.outage import Outage
 
 _log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,7 +47,6 @@ class Author(NamedTuple):
 
     application: str
     worker: str
-    reference: dict[str, str]  # versions of what is judged by
 
 
 class Span:
@@ -101,11 +100,16 @@ class Span:
         if len(self._rows) >= _ROWS_TOGETHER or self._row_bytes >= _BYTES_TOGETHER:
             self._to_columns()
 
-    def seal(self, author: Author, written_at: dt.datetime) -> Sealed:
-        """Close it. Nothing can be added afterwards."""
+    @property
+    def arrived(self) -> tuple[dt.datetime, dt.datetime]:
+        """When its first and its last record arrived; at least one was added."""
         assert self._arrived, "an empty span"
+        return self._arrived
+
+    def seal(self, author: Author, written_at: dt.datetime, reference: Mapping[str, str]) -> Sealed:
+        """Close it. Nothing can be added afterwards. `reference`: versions of what it was judged by."""
+        first, last = self.arrived
         self._to_columns()
-        first, last = self._arrived
         lake, data = self._data(author.application)
         restricted: dict[str, bytes] = {}
         letters = self._originals("letters", author, self._letters, self._refused, restricted)
@@ -123,7 +127,7 @@ class Span:
             data=data,
             raw=raw,
             letters=letters,
-            reference=author.reference,
+            reference=dict(reference),
             written_at=written_at,
             worker=author.worker,
         )

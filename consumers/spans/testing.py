@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from consumers.manifests import START, DataFile, Manifest, RawFile
-from consumers.objects import Objects
 from consumers.spans.chain import Chain
 from consumers.spans.columns import schema_of
 from consumers.spans.raw import RawRecord, read_raw
 from contract.tables import SPANNED
+from runtime.objects import Objects
 
 TABLES = {table.name: table for table in SPANNED}
 

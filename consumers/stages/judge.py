@@ -1,5 +1,7 @@
 """What live and cold know of the stages: a judge makes a verdict of each record, in the same order."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -22,13 +24,15 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 class Judge(Protocol):
     """Judges the records of one stream. The same record gets the same row each time; nothing is raised for bad data."""
 
-    @property
-    def reference(self) -> dict[str, str]:
-        """Versions of what it judges by, for whoever keeps its verdicts."""
+    def reference(self, first: datetime, last: datetime) -> Mapping[str, str]:
+        """Versions of what judged the records that arrived between the two, for whoever keeps its verdicts."""
         ...
 
     def judge(self, batch: Batch) -> list[Judged]:
-        """Verdict i is on record i."""
+        """Verdict i is on record i.
+
+        Raises Backpressure, with no verdict at all, where what judges them is not in memory and cannot be read now.
+        """
         ...
 
     def letter_of(self, reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:

@@ -46,7 +46,7 @@ class ShopFacts:
     zone: ZoneInfo  # days are cut here
 
 
-def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts) -> OrderRow:
+def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts, *, is_late: bool = False) -> OrderRow:
     """The row of an accepted order. Identity stops here: customer and session leave as keyed hashes."""
     order, stamp, key = event.order, event.stamp, shop.key
     customer, session, total = order.customer_id, order.session_id, int(order.total)
@@ -76,6 +76,7 @@ def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts
         revenue=-total if is_return else total,
         units=-units if is_return else units,
         line_count=len(lines),
+        late=is_late or None,
         origin=origin_of(stamp),
         extra=stored_extra(event.extra, {session: hashed_session, customer: hashed_customer}) if event.extra else None,
     )

@@ -4,6 +4,7 @@ import datetime as dt
 import zlib
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -12,18 +13,25 @@ import msgspec
 from consumers.delivery import Batch, Position, Record, Row, Shard
 from consumers.stages.access.judge import AccessJudge
 from consumers.stages.documents import document_of
+from consumers.stages.facts import Fixed, InForce
 from consumers.stages.judge import Verdict
 from consumers.stages.orders import OrderJudge
+from consumers.stages.reference_testing import any_price
 from consumers.stages.rows import ShopFacts
-from consumers.stages.validate import Skus
+from consumers.stages.rules import Rules, thresholds_of
 from contract.identity import IdentityKey
+from contract.money import LARGEST
 from contract.reasons import GOOD_ORDER
 from contract.stamp import Stamp
 
 SHARD = Shard(stream="transactions", shard_id="shardId-000000000000")
 ARRIVED_AT = dt.datetime(2026, 11, 27, 8, 0, 1, tzinfo=dt.UTC)
 KEY = IdentityKey(key_id="test", secret=b"0123456789abcdef0123456789abcdef")
-SKUS = frozenset({"85123A", "71053"})
+# Two SKUs at any price and in any number, no list of customers, and orders of any time: all arrive at `ARRIVED_AT`.
+FACTS = InForce(
+    prices=any_price("85123A", "71053"),
+    thresholds=replace(thresholds_of(Rules(most_pieces=LARGEST)), skew=dt.timedelta.max),
+)
 
 
 def order(**changes: Any) -> dict[str, Any]:
@@ -90,9 +98,9 @@ def heartbeat(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**good, **changes}.items() if value is not ...}
 
 
-def judge(*, skus: Skus = SKUS, zone: str = "Europe/London") -> OrderJudge:
+def judge(*, facts: InForce = FACTS, zone: str = "Europe/London") -> OrderJudge:
     """A judge of a small shop."""
-    return OrderJudge(skus, ShopFacts(key=KEY, zone=ZoneInfo(zone)))
+    return OrderJudge(Fixed(facts=facts), ShopFacts(key=KEY, zone=ZoneInfo(zone)))
 
 
 def access_judge(*, zone: str = "Europe/London") -> AccessJudge:
@@ -100,13 +108,13 @@ def access_judge(*, zone: str = "Europe/London") -> AccessJudge:
     return AccessJudge(ShopFacts(key=KEY, zone=ZoneInfo(zone)))
 
 
-def verdict(data: bytes, *, skus: Skus = SKUS) -> Verdict:
+def verdict(data: bytes, *, facts: InForce = FACTS) -> Verdict:
     """The row of one record."""
-    (judged,) = judge(skus=skus).judge(batch([data]))
+    (judged,) = judge(facts=facts).judge(batch([data]))
     return judged.row
 
 
-def documents(of: Batch, *, skus: Skus = SKUS, window_days: int = 14) -> list[Row]:
+def documents(of: Batch, *, facts: InForce = FACTS, window_days: int = 14) -> list[Row]:
     """What the live store gets of these records."""
-    rows = (document_of(judged, window_days) for judged in judge(skus=skus).judge(of))
+    rows = (document_of(judged, window_days) for judged in judge(facts=facts).judge(of))
     return [row for row in rows if row is not None]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from consumers.checkouts import checkout_views
 from consumers.warehouse.connection import Session
-from consumers.warehouse.schema import HITS_ADDED, SCHEMA, Migration
+from consumers.warehouse.schema import HITS_ADDED, LATE_ADDED, SCHEMA, Migration
 from consumers.warehouse.trouble import Refused
 from runtime.clock import Clock
 from runtime.errors import ConfigError
@@ -28,6 +28,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(name="sales_by_day", statements=(_SALES_BY_DAY,)),
     *map(SCHEMA.adding, HITS_ADDED),
     *(_view(name, text) for name, text in checkout_views("orders", "hits").items()),
+    *map(SCHEMA.adding, LATE_ADDED),
 )
 
 _CREATE = (

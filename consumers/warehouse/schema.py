@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from consumers.manifests import VERSION
 from consumers.warehouse.ddl import add_column, create_table
-from contract.tables import COMMITS, HITS, LEDGER, WAREHOUSE, Column, Table
+from contract.tables import COMMITS, HITS, LEDGER, ORDERS, WAREHOUSE, Column, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +76,6 @@ HITS_ADDED = (
     Added(table=COMMITS.name, column="hits", since=1),
 )
 
-SCHEMA = Schema(tables=WAREHOUSE, added=HITS_ADDED)
+LATE_ADDED = (Added(table=ORDERS.name, column="late", since=1),)
+
+SCHEMA = Schema(tables=WAREHOUSE, added=(*HITS_ADDED, *LATE_ADDED))

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from consumers.keeper.store import Discrepancy, Place
 from consumers.manifests import Manifest
-from consumers.objects import Objects
 from consumers.warehouse.commit import Commit
 from consumers.warehouse.connection import Session, connect
 from consumers.warehouse.copying import Load, Source, loads_of, manifest_object
@@ -19,6 +18,7 @@ from consumers.warehouse.trouble import Refused, one_line
 from runtime.clock import Clock
 from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
+from runtime.objects import Objects
 from runtime.outage import Outage
 from runtime.settings import Warehouse
 

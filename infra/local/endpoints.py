@@ -11,7 +11,7 @@ import msgspec
 from infra.local.home import Home
 from infra.local.ports import HOST
 from infra.local.settings import LocalSettings
-from runtime.settings import Aws, Kafka, Lake, OpenSearch, Shop, Streams, Warehouse
+from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Shop, Streams, Warehouse
 from runtime.whole_file import write_whole
 
 Table = Mapping[str, str | int | float | bool]
@@ -35,6 +35,7 @@ class Endpoints:
     shop: Shop
     lake: Lake
     warehouse: Warehouse
+    reference: Reference
 
     @property
     def spool(self) -> Path:
@@ -78,7 +79,7 @@ class Endpoints:
                 "tls": self.warehouse.tls,
             },
             "identity": {"key_file": str(home.identity_key)},
-            "reference": {"catalogue": str(home.catalogue)},
+            "reference": {"bucket": self.reference.bucket, "catalogue": str(home.catalogue)},
             "agent": {
                 "spool": str(home.spool),
                 "access_logs": _and_its_rotations(home.access_log),
@@ -115,6 +116,7 @@ def endpoints_of(home: Home, urls: Mapping[str, str], settings: LocalSettings, *
         warehouse=Warehouse(
             host=HOST, port=urlsplit(urls.get("redshift", NOWHERE)).port or 0, password=password, tls=False
         ),
+        reference=settings.reference,
     )
 
 

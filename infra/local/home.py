@@ -86,6 +86,11 @@ class Home:
         """What the shop sells, one product a line."""
         return self.root / "catalogue.ndjson"
 
+    @property
+    def customers(self) -> Path:
+        """Who buys there, one customer a line."""
+        return self.root / "customers.ndjson"
+
     def log_of(self, name: str) -> Path:
         """Log file of the part `name`."""
         return self.logs / f"{name}.log"

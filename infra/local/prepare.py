@@ -1,22 +1,31 @@
-"""What the pipeline expects to find: its streams, buckets and tables, a catalogue, and secrets of its own."""
+"""What the pipeline expects to find: streams, buckets, tables, a catalogue, customers, and secrets of its own."""
 
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from consumers.warehouse.connection import connect
 from consumers.warehouse.migrations import migrate
+from contract.catalogue import to_ndjson
 from contract.identity import IdentityKey
+from contract.reference import SUMMARY, Customer, Kind, folder
 from infra.local.endpoints import Endpoints
 from infra.local.home import Home
+from producers.reference.publish import publish
+from producers.reference.publish_command import sentence
+from producers.reference.reading import read_entries
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
 from runtime.clock import SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Stop
 from runtime.whole_file import write_whole
+
+_CUSTOMERS = 5_000  # C-0 to C-5000: the shoppers', and those of steady loads
 
 
 def prepare_files(home: Home) -> None:
@@ -24,6 +33,7 @@ def prepare_files(home: Home) -> None:
     make_identity_key(home)
     make_warehouse_password(home)
     make_catalogue(home)
+    make_customers(home)
 
 
 def prepare_streams(endpoints: Endpoints, stop: Stop) -> None:
@@ -44,10 +54,22 @@ def prepare_streams(endpoints: Endpoints, stop: Stop) -> None:
 
 
 def prepare_buckets(endpoints: Endpoints) -> None:
-    """The buckets of history, unless they are there."""
+    """The buckets of history and of reference data, unless they are there."""
     s3 = client("s3", endpoints.aws)
-    for name in (endpoints.lake.bucket, endpoints.lake.restricted_bucket):
-        make_bucket(s3, name)
+    for name in (endpoints.lake.bucket, endpoints.lake.restricted_bucket, endpoints.reference.bucket):
+        if name:
+            make_bucket(s3, name)
+
+
+def prepare_reference(endpoints: Endpoints, say: Callable[[str], None]) -> None:
+    """The home's catalogue and customers, published where none of their kind ever was. `say` what was done."""
+    if not endpoints.reference.bucket:
+        return
+    objects = S3Objects(client("s3", endpoints.aws), endpoints.reference.bucket, setting="[reference] bucket")
+    files: dict[Kind, Path] = {"catalogue": endpoints.home.catalogue, "customers": endpoints.home.customers}
+    for kind, file in files.items():
+        if not any(key.endswith(SUMMARY) for key in objects.keys(folder(kind))):
+            say(sentence(publish(kind, read_entries(file, kind), objects, SystemClock())))
 
 
 def prepare_warehouse(endpoints: Endpoints, say: Callable[[str], None]) -> None:
@@ -60,6 +82,12 @@ def make_catalogue(home: Home) -> None:
     """The demo shop's own, where none has been published yet."""
     if not home.catalogue.exists():
         write_whole(home.catalogue, SHIPPED.read_bytes())
+
+
+def make_customers(home: Home) -> None:
+    """Those as whom the demo's shoppers buy, where nobody else has been put there yet."""
+    if not home.customers.exists():
+        write_whole(home.customers, to_ndjson(Customer(customer_id=f"C-{n}") for n in range(_CUSTOMERS + 1)))
 
 
 def make_stream(kinesis: Any, name: str) -> None:

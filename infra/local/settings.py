@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from runtime.settings import Lake, Shop, Streams, Transport, setting
+from runtime.settings import Lake, Reference, Shop, Streams, Transport, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class LocalSettings:
     streams: Streams = Streams()
     shop: Shop = Shop()
     lake: Lake = Lake()
+    reference: Reference = Reference(bucket="storepulse-reference")
 
     def over(self, transport: Transport | None) -> "LocalSettings":
         """With the streams over `transport`; None: as set."""

@@ -10,7 +10,13 @@ from infra.local.kafka import broker
 from infra.local.opensearch import node
 from infra.local.parts import HttpReady, Part, TcpReady
 from infra.local.ports import HOST
-from infra.local.prepare import prepare_buckets, prepare_files, prepare_streams, prepare_warehouse
+from infra.local.prepare import (
+    prepare_buckets,
+    prepare_files,
+    prepare_reference,
+    prepare_streams,
+    prepare_warehouse,
+)
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
 from runtime.errors import ConfigError
@@ -65,6 +71,7 @@ def bring_up(
             prepare_streams(endpoints, stack.stop)
         if ministack.NAME in only:
             prepare_buckets(endpoints)
+            prepare_reference(endpoints, stack.say)
         if REDSHIFT in only:
             prepare_warehouse(endpoints, stack.say)
     except BaseException:

@@ -20,18 +20,22 @@ from pathlib import Path
 
 import msgspec
 
-from contract.catalogue import Product, to_ndjson
 from contract.identity import IdentityKey
+from contract.reference import Customer, Price
 from infra.local.kinesis.process import ServerProcess
 from infra.local.testing import local_stack
 from loadtests.bench.cold_child import Job, Measured
 from loadtests.bench.cold_streams import RECORDS, UNKNOWN_SKUS, WRONG_TOTALS, Keyed, fill, of_lines, of_orders
-from loadtests.bench.orders import SKUS
+from loadtests.bench.orders import CUSTOMERS, SKUS, customer_id, price_of
 from loadtests.bench.report import Figure
+from producers.reference.publish import publish
 from runtime.aws import client
+from runtime.clock import SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Aws, Lake
 
 RUNS = 3
+_REFERENCE = "bench-reference"
 _ROOT = Path(__file__).resolve().parents[2]
 _BASELINE = "pyarrow writing the same rows with nothing else"
 
@@ -129,18 +133,19 @@ def _parts(folder: Path) -> Iterator[Job]:
         ServerProcess(folder / "kinesis", "--no-limits") as server,
     ):
         aws = replace(endpoints.aws, kinesis_endpoint=server.url)
-        key_file, catalogue = folder / "identity.key", folder / "catalogue.ndjson"
+        key_file = folder / "identity.key"
         key_file.write_bytes(msgspec.json.encode(IdentityKey(key_id="bench", secret=secrets.token_bytes(32))))
-        catalogue.write_bytes(to_ndjson(Product(sku=sku, name=sku, price=1, currency="GBP") for sku in sorted(SKUS)))
+        lake = _lake(aws)
+        _publish(S3Objects(client("s3", aws), _REFERENCE))
         yield Job(
             what="cold",
             aws=aws,
-            lake=_lake(aws),
+            lake=lake,
             stream="",
             is_access=False,
             application="",
             key_file=str(key_file),
-            catalogue=str(catalogue),
+            reference_bucket=_REFERENCE,
             records=RECORDS,
         )
 
@@ -148,6 +153,13 @@ def _parts(folder: Path) -> Iterator[Job]:
 def _lake(aws: Aws) -> Lake:
     lake = Lake(bucket="bench-lake", restricted_bucket="bench-restricted")
     s3 = client("s3", aws)
-    for bucket in (lake.bucket, lake.restricted_bucket):
+    for bucket in (lake.bucket, lake.restricted_bucket, _REFERENCE):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
     return lake
+
+
+def _publish(bucket: S3Objects) -> None:
+    """What the orders are judged by, before any of them arrives."""
+    prices = [Price(sku=sku, currency="GBP", price=price_of(sku)) for sku in sorted(SKUS)]
+    publish("catalogue", prices, bucket, SystemClock())
+    publish("customers", [Customer(customer_id=customer_id(n)) for n in range(CUSTOMERS)], bucket, SystemClock())

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from consumers.cold import ColdPath
 from consumers.cold_process import run_cold
 from consumers.delivery import Batch, Position
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.spans.chain import Chain, shards_of
 from runtime.aws import client
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Aws, Lake, Reference, Streams
 
 
@@ -34,7 +34,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     is_access: bool
     application: str
     key_file: str
-    catalogue: str
+    reference_bucket: str
     records: int  # in the stream
 
 
@@ -58,7 +58,7 @@ def cold(job: Job) -> Measured:
         else Streams(transactions=job.stream, access=""),
         lake=job.lake,
         identity=Identity(key_file=job.key_file),
-        reference=Reference(catalogue=job.catalogue),
+        reference=Reference(bucket=job.reference_bucket),
         cold_fleet=ColdFleet(poll_s=0.2),
         cold=Cold(application=job.application, access_application=job.application),
     )

@@ -1,6 +1,7 @@
 """What `bench cold` reads: streams as the agent fills them, full before the first run."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -12,6 +13,7 @@ from producers.agent.aggregating import AGGREGATE_BYTES
 from producers.agent.pack import Origin, pack_all, partition_key
 from producers.agent.put import ONE_REQUEST
 from producers.agent.shard_map import shard_map
+from runtime.clock import SystemClock
 
 RECORDS, WRONG_TOTALS, UNKNOWN_SKUS = 400_000, 1_987, 2_047
 _SHARDS = 4
@@ -22,8 +24,9 @@ Entry = dict[str, Any]  # as PutRecords takes it
 
 
 def of_orders() -> Iterator[Keyed]:
-    """Orders, some of them wrong."""
-    records = orders(RECORDS, wrong_totals=WRONG_TOTALS, unknown_skus=UNKNOWN_SKUS)
+    """Orders, some of them wrong, none of them late."""
+    started_at = SystemClock().now() - timedelta(milliseconds=RECORDS)
+    records = orders(RECORDS, wrong_totals=WRONG_TOTALS, unknown_skus=UNKNOWN_SKUS, started_at=started_at)
     return ((partition_key(str(number)), data) for number, data in enumerate(records))
 
 

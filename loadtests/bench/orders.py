@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from random import Random
 from typing import Any
 
@@ -12,28 +12,56 @@ from contract.stamp import Stamp
 
 ORDER_BYTES = 366
 _FILE_IDS = tuple(f"i-0abc{number:04x}-7f3d91ac" for number in range(8))
-_STARTED_AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
+_STARTED_AT = dt.datetime(2025, 11, 28, 8, tzinfo=dt.UTC)  # before any run: the future is refused
 
 SKUS = frozenset(f"{number:05d}{letter}" for number in range(20_000, 21_000) for letter in "ABC")
+CUSTOMERS = 50_000
 
 
-def lines(count: int, *, seed: int = 1) -> Iterator[bytes]:
-    """Lines as the shop writes them, without faults."""
-    rng, skus = Random(seed), sorted(SKUS)
+def price_of(sku: str) -> int:
+    """What it costs in every channel, in pence: 50 to 9,999."""
+    return 50 + zlib.crc32(sku.encode()) % 9_950
+
+
+def customer_id(number: int) -> str:
+    """Of the customer with this number."""
+    return f"C-{number}"
+
+
+def lines(
+    count: int,
+    *,
+    seed: int = 1,
+    skus: Collection[str] = SKUS,
+    customers: int = CUSTOMERS,
+    started_at: dt.datetime = _STARTED_AT,
+) -> Iterator[bytes]:
+    """Lines as the shop writes them, without faults: an order a millisecond from `started_at` on."""
+    rng, choice = Random(seed), sorted(skus)
     for number in range(count):
-        yield _filled(rng, _order(rng, number, _STARTED_AT + dt.timedelta(milliseconds=number), skus))
+        at = started_at + dt.timedelta(milliseconds=number)
+        yield _filled(rng, _order(rng, number, at, choice, customers))
 
 
-def orders(count: int, *, wrong_totals: int, unknown_skus: int, seed: int = 1) -> Iterator[bytes]:
+def orders(
+    count: int,
+    *,
+    wrong_totals: int,
+    unknown_skus: int,
+    seed: int = 1,
+    skus: Collection[str] = SKUS,
+    customers: int = CUSTOMERS,
+    started_at: dt.datetime = _STARTED_AT,
+) -> Iterator[bytes]:
     """Records as the agent sends them; the faults at random places, never two in one order."""
     rng = Random(seed)
     faulty = rng.sample(range(count), wrong_totals + unknown_skus)
     wrong, unknown = frozenset(faulty[:wrong_totals]), frozenset(faulty[wrong_totals:])
-    skus = sorted(SKUS)
+    choice = sorted(skus)
     offsets = [0] * len(_FILE_IDS)
     for number in range(count):
-        at = _STARTED_AT + dt.timedelta(milliseconds=number)
-        order = _order(rng, number, at, skus)
+        at = started_at + dt.timedelta(milliseconds=number)
+        order = _order(rng, number, at, choice, customers)
         if number in unknown:
             order["lines"][1]["sku"] = "99999Z"
         order["total"] += number in wrong
@@ -43,8 +71,8 @@ def orders(count: int, *, wrong_totals: int, unknown_skus: int, seed: int = 1) -
         offsets[file] += len(line) + 1
 
 
-def _order(rng: Random, number: int, at: dt.datetime, skus: list[str]) -> dict[str, Any]:
-    bought = [(rng.choice(skus), rng.randint(1, 9), rng.randint(50, 9_999)) for _ in range(2)]
+def _order(rng: Random, number: int, at: dt.datetime, skus: list[str], customers: int) -> dict[str, Any]:
+    bought = [(sku := rng.choice(skus), rng.randint(1, 9), price_of(sku)) for _ in range(2)]
     return {
         "type": "order",
         "schema_version": 1,
@@ -53,7 +81,7 @@ def _order(rng: Random, number: int, at: dt.datetime, skus: list[str]) -> dict[s
         "order_id": f"O-{number}",
         "session_id": "",
         "kind": "sale",
-        "customer_id": f"C-{rng.randrange(50_000)}",
+        "customer_id": customer_id(rng.randrange(customers)),
         "channel": rng.choice(("web", "app")),
         "region": rng.choice(("GB", "DE", "FR", "IE")),
         "currency": "GBP",

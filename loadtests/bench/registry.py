@@ -9,6 +9,7 @@ BENCHES = {
     "cold": "CPU of cold per million orders, from the stream to validated Parquet in S3",
     "kinesis": "server CPU of the local Kinesis per record put and read",
     "producers": "CPU of the agent per million lines, plain and aggregated, beside other ways to send them",
+    "validate": "orders/s a core read and judged by every rule, beside json and pydantic; the load of reference data",
     "warehouse": "rows/s from the lake's spans into the warehouse, beside the driver's own inserts",
     # Last: its log may be absent.
     "access": "access lines parsed and enriched a second on one core, of a real Apache log",

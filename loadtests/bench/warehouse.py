@@ -18,7 +18,6 @@ import pandas
 import redshift_connector
 
 from consumers.manifests import Manifest
-from consumers.objects.s3 import S3Objects
 from consumers.warehouse.ddl import create_stage
 from consumers.warehouse.migrations import migrate
 from consumers.warehouse.store import WarehouseStore
@@ -29,6 +28,7 @@ from infra.local.testing import local_stack
 from loadtests.bench.report import Figure
 from runtime.aws import client
 from runtime.clock import SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Warehouse
 
 RUNS = 3

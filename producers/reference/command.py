@@ -1,4 +1,4 @@
-"""`python -m producers reference`: catalogue and customer list out of an old export."""
+"""`python -m producers reference`: publish reference data, or derive it from an old export."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import msgspec
 
 from contract.catalogue import to_ndjson
 from producers.reference.derive import Reference, derive
+from producers.reference.publish_command import publish_command
 from producers.replay.export import read_export
 from producers.replay.mapping import load_mapping, shipped_names
 from runtime.errors import ConfigError
@@ -30,25 +31,44 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     only_fractions: list[str]
 
 
-@click.command("reference")
+class _DeriveUnlessTold(click.Group):
+    """`reference FILE` derives: what it does without a word for it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = (*self.commands, *ctx.help_option_names)
+        return super().parse_args(ctx, args if not args or args[0] in known else ["derive", *args])
+
+
+@click.group("reference", cls=_DeriveUnlessTold)
+def reference() -> None:
+    """Prices, customers and rates: publish them, or derive some from an old export.
+
+    `reference FILE ...` is `reference derive FILE ...`.
+    """
+
+
+reference.add_command(publish_command)
+
+
+@reference.command("derive")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--mapping", "mapping_name", required=True, help=f"{', '.join(shipped_names())}, or a TOML file.")
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Folder, made where absent.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
-def reference(file: Path, mapping_name: str, folder: Path, as_json: bool) -> None:
+def derive_command(file: Path, mapping_name: str, folder: Path, as_json: bool) -> None:
     """Derive the catalogue and the customer list from an old export FILE (CSV or Parquet).
 
-    Writes catalogue.ndjson and customers.ndjson, each whole or not at all.
+    Writes catalogue.ndjson and customers.ndjson, each whole or not at all: what `publish` takes.
     """
     mapping = load_mapping(mapping_name)
     derived = derive(read_export(file, mapping), mapping)
     if not derived.products:
         raise ConfigError(f"{file}: nothing in it is sold at a price, and an empty catalogue is no catalogue")
-    report = publish(derived, folder)
+    report = write(derived, folder)
     click.echo(msgspec.json.encode(report).decode() if as_json else _sentences(report))
 
 
-def publish(derived: Reference, folder: Path) -> Report:
+def write(derived: Reference, folder: Path) -> Report:
     """Write both files into `folder`. Raises ConfigError where it cannot be written; the old ones stay then."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

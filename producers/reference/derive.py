@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from contract.catalogue import Customer, Product
+from contract.catalogue import Product
+from contract.reference import Customer
 from producers.replay.mapping import Mapping
 from producers.replay.orders import amount
 

@@ -68,8 +68,8 @@ def expected(
 ) -> Expected:
     """The account of the Parquet export `file`, by the shop-local days `first` to `last`, both included.
 
-    For exports whose times have no zone and whose prices are binary floats. Amounts beyond any sale
-    (contract.money.LARGEST) are not looked for.
+    By a catalogue of SKUs without prices. For exports whose times have no zone and whose prices are binary floats.
+    Amounts beyond any sale (contract.money.LARGEST) are not looked for.
     """
     invoices = _invoices(file, mapping, [product.sku for product in catalogue]).filter(
         pl.col("day").is_between(first or dt.date.min, last or dt.date.max)
@@ -121,12 +121,15 @@ def accepted_rows(file: Path, mapping: Mapping, account: Expected) -> pl.DataFra
 # Minor units by which a whole amount may miss after binary arithmetic: far above its error, far below any fraction.
 _ROUNDING = 1e-6
 
+_MOST_PIECES = 20_000  # of one line, where the shop has not said otherwise
+
 _REASONS = (
     Reason.UNKNOWN_SKU,
     Reason.MONEY_NOT_INTEGER,
     Reason.PRICE_NEGATIVE,
     Reason.WORTH_NOTHING,
     Reason.QUANTITY_NOT_POSITIVE,
+    Reason.IMPLAUSIBLE_QUANTITY,
 )
 
 
@@ -152,5 +155,6 @@ def _invoices(file: Path, mapping: Mapping, skus: list[str]) -> pl.DataFrame:
             (price == 0).all().alias(Reason.WORTH_NOTHING),
             pl.when(is_return).then((quantity == 0).any()).otherwise((quantity <= 0).any())
             .alias(Reason.QUANTITY_NOT_POSITIVE),
+            (quantity.abs() > _MOST_PIECES).any().alias(Reason.IMPLAUSIBLE_QUANTITY),
         )
     )  # fmt: skip

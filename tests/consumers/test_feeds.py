@@ -6,7 +6,7 @@ import pytest
 
 from consumers.delivery import Path, Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
-from consumers.reference import Judges
+from consumers.reference.judges import Judges
 from consumers.settings import LiveSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus

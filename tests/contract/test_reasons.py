@@ -1,17 +1,37 @@
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from consumers.stages.facts import InForce
+from consumers.stages.reference_testing import customer_list, price_list
+from consumers.stages.rules import Rules, thresholds_of
 from consumers.stages.testing import access_judge, batch, judge
 from contract.reasons import GOOD_ORDER, Example, Reason
 from contract.reasons_page import page
+from contract.reference import Customer, Price
 from contract.rows import LetterRow, OrderRow
 from producers.agent.pack import Origin, pack
 
 pytestmark = pytest.mark.unit
+
+# A shop with one price list, two customers, and a channel that knows its buyers.
+FACTS = InForce(
+    prices=price_list(
+        [
+            Price(sku="85123A", currency="GBP", price=255, valid_from=datetime(2026, 11, 1, tzinfo=UTC)),
+            Price(sku="85123A", currency="GBP", price=295, valid_to=datetime(2026, 11, 1, tzinfo=UTC)),
+            Price(sku="71053", currency="GBP", price=339),
+        ]
+    ),
+    customers=customer_list(
+        Customer(customer_id="C-1", region="GB"), Customer(customer_id="C-2", region="GB", status="blocked")
+    ),
+    thresholds=thresholds_of(Rules(guest_channels="web")),
+)
 
 ROOT = Path(__file__).parents[2]
 # What no line gives by itself, and who does.
@@ -24,7 +44,7 @@ def judged(example: Example) -> object:
     origin = Origin(example.stream, "i-1-abc", "shop/orders", "2026-11-27T08:00:00.200Z")
     packed = pack(origin, 0, example.line)
     assert packed is not None
-    by = judge() if example.stream == "order" else access_judge()
+    by = judge(facts=FACTS) if example.stream == "order" else access_judge()
     (verdict,) = by.judge(batch([packed.data]))
     return verdict.row
 

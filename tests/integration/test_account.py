@@ -19,7 +19,7 @@ from runtime.aws import client
 
 pytestmark = pytest.mark.integration
 
-SKU = json.loads(SHIPPED.read_bytes().splitlines()[0])["sku"]
+PRODUCT = json.loads(SHIPPED.read_bytes().splitlines()[0])
 ORDERS, REQUESTS = 20, 12
 
 
@@ -35,8 +35,8 @@ def an_order(number: int) -> dict[str, Any]:
         "channel": "web",
         "region": "GB",
         "currency": "GBP",
-        "lines": [{"sku": SKU, "quantity": 1, "unit_price": 100}],
-        "total": 100,
+        "lines": [{"sku": PRODUCT["sku"], "quantity": 1, "unit_price": PRODUCT["price"]}],
+        "total": PRODUCT["price"],
     }
 
 
@@ -111,7 +111,7 @@ def test_losses_in_each_store_are_named_each_in_its_place(
     assert (code, account.gaps, account.notes) == (EXIT_BALANCES, [], [])
     assert (account.files, account.emitted.lines) == (2, ORDERS + REQUESTS + 1)
     assert [(store.orders, store.hits, store.refused, store.revenue) for store in account.stores] == [
-        (ORDERS, REQUESTS, {"not_access": 1}, {"GBP": ORDERS * 100})
+        (ORDERS, REQUESTS, {"not_access": 1}, {"GBP": ORDERS * PRODUCT["price"]})
     ] * 3
 
     lost_document, lost_row = hit_of(pipeline, "/7"), hit_of(pipeline, "/4")

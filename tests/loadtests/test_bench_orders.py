@@ -2,6 +2,8 @@ from collections import Counter
 
 import pytest
 
+from consumers.stages.facts import InForce
+from consumers.stages.reference_testing import any_price
 from consumers.stages.testing import batch, judge
 from contract.rows import LetterRow, OrderRow
 from loadtests.bench.orders import ORDER_BYTES, SKUS, orders
@@ -11,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 def test_the_load_is_what_it_says() -> None:
     load = list(orders(2_000, wrong_totals=20, unknown_skus=30))
-    rows = [each.row for each in judge(skus=SKUS).judge(batch(load))]
+    rows = [each.row for each in judge(facts=InForce(prices=any_price(*SKUS))).judge(batch(load))]
     reasons = Counter(row.reasons[0] for row in rows if isinstance(row, LetterRow) and len(row.reasons) == 1)
     assert reasons == {"wrong_total": 20, "unknown_sku": 30}
     accepted = [row for row in rows if isinstance(row, OrderRow)]

@@ -1,5 +1,8 @@
 """The stages of the access stream in a row."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from consumers.delivery import Batch, Record, Shard
 from consumers.stages.access.agents import rules_version
 from consumers.stages.access.decode import decode_access
@@ -30,8 +33,7 @@ class AccessJudge:
             "user_agents": rules_version(),
         }
 
-    @property
-    def reference(self) -> dict[str, str]:
+    def reference(self, first: datetime, last: datetime) -> Mapping[str, str]:
         return self._reference
 
     def judge(self, batch: Batch) -> list[Judged]:

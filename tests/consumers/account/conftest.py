@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from consumers.objects.s3 import S3Objects
 from consumers.warehouse.migrations import migrate
 from consumers.warehouse.testing import Corner
 from infra.local.endpoints import Endpoints
 from runtime.aws import client
+from runtime.objects.s3 import S3Objects
 from runtime.testing import ManualClock
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumers.account.chains import Link, links_since, missing_objects
 from consumers.account.testing.memory import NOON
 from consumers.manifests import START, DataFile, Manifest, RawFile, manifest_key
-from consumers.objects.testing import MemoryObjects
+from runtime.objects.testing import MemoryObjects
 
 pytestmark = pytest.mark.unit
 

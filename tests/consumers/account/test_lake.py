@@ -17,10 +17,10 @@ from consumers.account.testing.rows import TABLE_OF, columns_of, heartbeat_of, r
 from consumers.account.testing.suite import LONG_AGO, StoreConformance
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
-from consumers.objects.s3 import S3Objects
 from consumers.warehouse.testing import SpanWriter
 from contract.rows import OrderRow
 from infra.local.endpoints import Endpoints
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Outage
 from runtime.settings import Aws, Lake
 

@@ -22,7 +22,6 @@ from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.store import LakeStore
 from consumers.live import LivePath
 from consumers.manifests import START, Manifest, manifest_key
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, Live
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
@@ -44,6 +43,7 @@ from contract.identity import event_id_of_line
 from infra.local.endpoints import Endpoints
 from runtime.aws import client
 from runtime.clock import SystemClock
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Streams
 
 pytestmark = pytest.mark.integration
@@ -143,7 +143,7 @@ class Road:
             self.shard,
             judge,
             Buckets(lake=world.lake, restricted=world.restricted),
-            author=Author(cold, "worker", {}),
+            author=Author(cold, "worker"),
             limits=Limits(nbytes=1 << 20, records=10_000, parts=100, age_s=3600.0),
             budget=Budget(1 << 30),
             tally=Tally(),

@@ -30,11 +30,11 @@ from consumers.account.testing.memory import (
     tally_of,
 )
 from consumers.delivery import Position
-from consumers.objects.testing import MemoryObjects
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from consumers.sources.kinesis.stream import ShardInfo
 from consumers.sources.kinesis.testing import even_shards
 from runtime.errors import ConfigError, StreamAbsent
+from runtime.objects.testing import MemoryObjects
 from runtime.outage import Outage
 from runtime.settings import Aws, Streams, Transport
 from runtime.testing import ManualClock

@@ -33,9 +33,9 @@ from consumers.account.testing.memory import (
 )
 from consumers.account.verdict import as_json
 from consumers.delivery import Position
-from consumers.objects.testing import MemoryObjects
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from consumers.sources.kinesis.testing import even_shards
+from runtime.objects.testing import MemoryObjects
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit

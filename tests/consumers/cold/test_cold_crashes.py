@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from consumers.cold import ColdPath, Limits
 from consumers.cold_testing import ColdBench, access_line
 from consumers.delivery import Backpressure, Batch, Position, Record
-from consumers.objects.testing import Fault
 from consumers.stages.judge import Judge
 from consumers.stages.testing import SHARD, access_judge, batch, encoded, enveloped, heartbeat, judge, order
 from runtime.effects import Effect, no_effect
+from runtime.objects.testing import Fault
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from consumers.cold_testing import ColdBench, ids, limited, mixed, orders
 from consumers.delivery import Batch, Position, Record
-from consumers.objects.testing import Fault
 from consumers.spans.budget import Budget
 from consumers.stages.testing import ARRIVED_AT, SHARD, batch, encoded, heartbeat, order
 from consumers.testing import PathConformance
 from runtime.errors import ConfigError
+from runtime.objects.testing import Fault
 
 pytestmark = pytest.mark.unit
 
@@ -53,7 +53,7 @@ def test_every_record_is_a_row_and_comes_back_byte_for_byte() -> None:
     (beat,) = bench.chained.rows("account")
     assert (beat["file_id"], beat["end_offset"], beat["lines"]) == ("i-1-abc", 1101, 3)
     (manifest,) = bench.chained.manifests
-    assert (manifest.worker, manifest.reference) == ("w-1", {"catalogue": "test"})
+    assert (manifest.worker, manifest.reference) == ("w-1", {"catalogue": "fixed", "identity_key": "test"})
     (raw,) = manifest.raw
     ((file),) = raw.files
     size = len(msgspec.json.encode(order(event_id="e-1")))

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,6 @@ import pytest
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.cold_process import await_buckets, run_cold
 from consumers.cold_testing import APPLICATION, access_line
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.spans.budget import Budget
 from consumers.spans.chain import shards_of
@@ -33,6 +33,7 @@ from infra.local.testing import local_stack
 from runtime.aws import client
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
+from runtime.objects.s3 import S3Objects
 from runtime.outage import Outage
 from runtime.settings import Aws, Lake, Streams
 from runtime.testing import ManualClock, StopAfter
@@ -82,7 +83,10 @@ class _Shop:
     def emit(self, first: int, count: int) -> None:
         """Orders with their numbers as offsets; every tenth has the wrong total. And one heartbeat."""
         numbers = range(first, first + count)
-        events = [encoded(order(event_id=f"e-{n}", total=2025 if n % 10 else 1), offset=n) for n in numbers]
+        now = datetime.now(UTC).isoformat()
+        events = [
+            encoded(order(event_id=f"e-{n}", event_time=now, total=2025 if n % 10 else 1), offset=n) for n in numbers
+        ]
         events.append(msgspec.json.encode(heartbeat(lines=first + count)))
         self.put(self.name, events)
 
@@ -252,7 +256,7 @@ class _RealEffects:
             SHARD,
             judge(),
             Buckets(lake=self._lake, restricted=restricted),
-            author=Author(APPLICATION, "w-1", {}),
+            author=Author(APPLICATION, "w-1"),
             limits=Limits(nbytes=1 << 20, records=1_000, parts=64, age_s=20.0),
             budget=Budget(1 << 30),
             tally=Tally(),

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.cold_testing import ColdBench, ids, limited, mixed, orders
 from consumers.delivery import Backpressure, Position, Record
-from consumers.objects.testing import Fault
+from runtime.objects.testing import Fault
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,9 @@ from consumers.keeper.backlog import Backlog, BucketChains
 from consumers.keeper.store import Place
 from consumers.keeper.testing import MemoryChains, manifest
 from consumers.manifests import Manifest, manifest_key
-from consumers.objects.testing import MemoryObjects
 from consumers.spans.chain import Chain
 from runtime.errors import ConfigError
+from runtime.objects.testing import MemoryObjects
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,6 @@ import pytest
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.keeper.store import HistoryStore
 from consumers.lake.testing import OwnLake
-from consumers.objects.testing import MemoryObjects
 from consumers.spans.budget import Budget
 from consumers.spans.chain import Chain
 from consumers.spans.span import Author
@@ -21,6 +20,7 @@ from consumers.warehouse.store import WarehouseStore
 from consumers.warehouse.testing import Corner
 from contract.money import LARGEST
 from infra.local.endpoints import Endpoints
+from runtime.objects.testing import MemoryObjects
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.integration
@@ -99,7 +99,7 @@ def test_every_store_takes_the_largest_and_the_oddest(store: HistoryStore, lake:
         SHARD,
         judge(),
         Buckets(lake=lake.objects, restricted=MemoryObjects()),
-        author=Author("cold", "w-1", {}),
+        author=Author("cold", "w-1"),
         limits=Limits(nbytes=1 << 30, records=1_000, parts=1_000, age_s=20.0),
         budget=Budget(1 << 30),
         tally=tally,

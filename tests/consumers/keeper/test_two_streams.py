@@ -13,10 +13,10 @@ from consumers.keeper.settings import Keeper
 from consumers.keeper.store import HistoryStore, Place
 from consumers.keeper.testing import MemoryChains, MemoryHistory, manifest
 from consumers.manifests import Manifest
-from consumers.objects.testing import MemoryObjects
 from consumers.settings import Cold
 from consumers.spans.chain import Chain
 from runtime.effects import Effect, no_effect
+from runtime.objects.testing import MemoryObjects
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit

@@ -8,12 +8,13 @@ from consumers.delivery import Backpressure, Batch, Position, Refused, Row
 from consumers.live import LivePath
 from consumers.sinks.testing import FakeSink
 from consumers.sources.testing import ScriptedPath
+from consumers.stages.facts import Fixed
 from consumers.stages.judge import Judge, Judged
 from consumers.stages.orders import OrderJudge
 from consumers.stages.testing import (
     ARRIVED_AT,
+    FACTS,
     SHARD,
-    SKUS,
     access_judge,
     batch,
     encoded,
@@ -41,7 +42,7 @@ def orders(*event_ids: str) -> Batch:
 
 class _LoggingJudge(OrderJudge):
     def __init__(self, log: list[str]) -> None:
-        super().__init__(SKUS, judge()._shop)
+        super().__init__(Fixed(facts=FACTS), judge()._shop)
         self._log = log
 
     def judge(self, batch: Batch) -> list[Judged]:

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,10 @@ class _Shop:
 
     def emit(self, first: int, count: int) -> None:
         """Orders with their numbers as offsets; every tenth has the wrong total."""
+        now = datetime.now(UTC).isoformat()
         events = [
-            order(event_id=f"{self.name}-{n}", total=1 if n % 10 == 0 else 2025) for n in range(first, first + count)
+            order(event_id=f"{self.name}-{n}", event_time=now, total=1 if n % 10 == 0 else 2025)
+            for n in range(first, first + count)
         ]
         records = [
             {"Data": encoded(event, file=self.name, offset=first + n), "PartitionKey": f"{n % 7}"}

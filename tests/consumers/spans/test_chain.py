@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.manifests import Manifest, manifest_key
-from consumers.objects.testing import Fault, MemoryObjects
 from consumers.spans.chain import Chain, shards_of
 from runtime.errors import ConfigError
+from runtime.objects.testing import Fault, MemoryObjects
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit

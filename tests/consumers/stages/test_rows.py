@@ -3,6 +3,7 @@ import datetime as dt
 import msgspec
 import pytest
 
+from consumers.stages.facts import InForce
 from consumers.stages.testing import ARRIVED_AT, KEY, batch, encoded, judge, order, stamp_of, stamped, verdict
 from contract.rows import LetterRow, OrderRow
 from contract.tables import LONGEST_TEXT
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 def accepted(**changes: object) -> OrderRow:
-    row = verdict(encoded(order(**changes)), skus=frozenset())
+    row = verdict(encoded(order(**changes)), facts=InForce())
     assert isinstance(row, OrderRow)
     return row
 

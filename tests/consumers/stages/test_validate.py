@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -5,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.stages.testing import SKUS, order
-from consumers.stages.validate import RULES, faults_of
+from consumers.stages.facts import NEVER, InForce
+from consumers.stages.rules import Rules, thresholds_of
+from consumers.stages.testing import FACTS, order
+from consumers.stages.validate import RULES, Case, faults_of
 from contract.money import LARGEST
 from contract.order import Order, total_of
 from contract.reasons import Reason
@@ -18,9 +21,13 @@ def line(**changes: Any) -> dict[str, Any]:
     return {"sku": "85123A", "quantity": 6, "unit_price": 255, **changes}
 
 
-def faults(skus: frozenset[str] = SKUS, **changes: Any) -> list[tuple[Reason, list[str]]]:
+USUAL = dataclasses.replace(FACTS, thresholds=thresholds_of(Rules()))
+NOTHING_PUBLISHED = dataclasses.replace(FACTS, prices=None)
+
+
+def faults(facts: InForce = FACTS, **changes: Any) -> list[tuple[Reason, list[str]]]:
     judged = msgspec.json.decode(msgspec.json.encode(order(**changes)), type=Order)
-    return [(fault.reason, list(fault.at)) for fault in faults_of(judged, skus)]
+    return [(fault.reason, list(fault.at)) for fault in faults_of(judged, facts, NEVER)]
 
 
 def test_a_good_order_has_no_fault() -> None:
@@ -74,7 +81,7 @@ def test_a_newer_version_is_judged_by_nothing_else() -> None:
 
 
 def test_without_a_catalogue_any_sku_goes() -> None:
-    assert faults(skus=frozenset(), lines=[line(sku="nothing")]) == []
+    assert faults(NOTHING_PUBLISHED, lines=[line(sku="nothing")]) == []
 
 
 def test_a_free_line_beside_a_paid_one_is_a_sale() -> None:
@@ -128,9 +135,9 @@ anything = st.fixed_dictionaries(
 )
 
 
-@given(anything, st.sampled_from([SKUS, frozenset[str]()]), st.sampled_from([0, 0, 0, 1]))
-def test_the_short_way_and_the_rules_agree(changes: dict[str, Any], skus: frozenset[str], off: int) -> None:
+@given(anything, st.sampled_from([FACTS, USUAL, NOTHING_PUBLISHED]), st.sampled_from([0, 0, 0, 1]))
+def test_the_short_way_and_the_rules_agree(changes: dict[str, Any], facts: InForce, off: int) -> None:
     event = msgspec.json.decode(msgspec.json.encode(order(**changes)), type=Order)
     event = msgspec.structs.replace(event, total=total_of(event) + off)
-    breaks_a_rule = event.schema_version > 1 or any(rule.broken_at(event, skus) for rule in RULES)
-    assert bool(faults_of(event, skus)) == (breaks_a_rule or off == 1)
+    breaks_a_rule = event.schema_version > 1 or any(rule.broken_at(Case(event, facts, NEVER)) for rule in RULES)
+    assert bool(faults_of(event, facts, NEVER)) == (breaks_a_rule or off == 1)

@@ -7,10 +7,10 @@ import pytest
 
 from consumers.keeper.store import HistoryStore
 from consumers.keeper.testing import HistoryBench, HistoryConformance
-from consumers.objects.s3 import S3Objects
 from consumers.warehouse.connection import connect
 from consumers.warehouse.store import WarehouseStore
 from consumers.warehouse.testing import Corner
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Warehouse
 from runtime.testing import ManualClock
 

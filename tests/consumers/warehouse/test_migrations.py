@@ -45,6 +45,7 @@ def test_an_empty_database_gets_every_step_once(bare, stack, read):
         "6 orders_without_checkout: done",
         "7 failed_checkouts: done",
         "8 revenue_at_risk: done",
+        "9 orders.late: done",
     ]
     assert run(bare, stack) == []
     assert recorded(read, bare) == [migration.name for migration in MIGRATIONS]

@@ -24,6 +24,7 @@ RELEASED = {
     "orders_without_checkout": "3eabfd403446fa1f",
     "failed_checkouts": "1ffd378e8b6d696a",
     "revenue_at_risk": "de35a51d4c9e5c62",
+    "orders.late": "f0586ce1822c9878",
 }
 
 

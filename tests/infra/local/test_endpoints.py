@@ -17,7 +17,7 @@ from producers.agent.running import globs_of
 from producers.agent.settings import Spooling
 from producers.storefront.settings import Storefront
 from runtime.errors import ConfigError
-from runtime.settings import Aws, Kafka, Lake, OpenSearch, Shop, Streams, Transport, Warehouse, load
+from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Shop, Streams, Transport, Warehouse, load
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +33,7 @@ class AnySettings:
     shop: Shop = Shop()
     lake: Lake = Lake()
     warehouse: Warehouse = Warehouse()
+    reference: Reference = Reference()
     agent: Spooling = Spooling()
     storefront: Storefront = Storefront()
 
@@ -55,6 +56,7 @@ def test_another_process_reads_back_what_was_written(home: Home) -> None:
         streams=Streams(transactions="t", access="a"),
         shop=Shop(time_zone="Europe/Paris", currency="EUR"),
         lake=Lake(bucket="our-lake", restricted_bucket="our-originals", database="history"),
+        reference=Reference(bucket="our-reference"),
     )
     endpoints = endpoints_of(home, urls, settings, password="of the warehouse")
 
@@ -69,6 +71,7 @@ def test_another_process_reads_back_what_was_written(home: Home) -> None:
         shop=settings.shop,
         lake=settings.lake,
         warehouse=endpoints.warehouse,
+        reference=Reference(bucket="our-reference", catalogue=str(home.catalogue)),
         agent=read.agent,
         storefront=read.storefront,
     )

@@ -11,6 +11,7 @@ import pytest
 
 from consumers.stages.decode import decode
 from consumers.stages.events import Event
+from consumers.stages.facts import NEVER, InForce
 from consumers.stages.validate import faults_of
 
 pytestmark = pytest.mark.integration
@@ -42,7 +43,7 @@ def assert_two_good_orders_in_one_file(spool: Path) -> None:
     assert [json.loads(line) for line in lines] == [json.loads(ORDER % number) for number in (1, 2)]
     for line in lines:
         event = decode(line)
-        assert isinstance(event, Event) and not faults_of(event.order, frozenset())
+        assert isinstance(event, Event) and not faults_of(event.order, InForce(), NEVER)
 
 
 @pytest.fixture

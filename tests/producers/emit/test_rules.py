@@ -1,7 +1,9 @@
-"""The SDK takes exactly what the validator, asked without a catalogue, lets through."""
+"""The SDK takes exactly what the validator lets through that has no catalogue, no limits of this shop and no clock."""
 
+import dataclasses
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from jsonschema import Draft202012Validator
 
 from consumers.stages.decode import decode
 from consumers.stages.events import Event
+from consumers.stages.facts import NEVER, InForce
+from consumers.stages.rules import Rules, thresholds_of
 from consumers.stages.validate import faults_of
 from contract.money import LARGEST as LARGEST_AMOUNT
 from contract.order import SCHEMA_VERSION as CURRENT_VERSION
@@ -22,6 +26,9 @@ from producers.emit.rules import LARGEST, SCHEMA_VERSION, first_fault
 pytestmark = pytest.mark.unit
 
 ABSENT = object()
+NOTHING_PUBLISHED = InForce(
+    thresholds=dataclasses.replace(thresholds_of(Rules(most_pieces=LARGEST_AMOUNT)), skew=timedelta.max)
+)
 NUMBERS = st.one_of(
     st.sampled_from(
         [0, 1, -1, 0.0, -0.0, 1.0, 0.5, -0.5, LARGEST, LARGEST + 1, float(LARGEST), 2**53, 2**64, 10**400, 1e300]
@@ -121,7 +128,7 @@ def is_taken(order: dict[str, Any]) -> bool:
 
 def is_valid(order: dict[str, Any]) -> bool:
     event = decode(json.dumps(order).encode())
-    return isinstance(event, Event) and not faults_of(event.order, frozenset())
+    return isinstance(event, Event) and not faults_of(event.order, NOTHING_PUBLISHED, NEVER)
 
 
 @settings(max_examples=1_500)

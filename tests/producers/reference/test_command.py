@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from contract.catalogue import Customer, products_from_ndjson
+from contract.catalogue import products_from_ndjson
+from contract.reference import Customer
 from producers.reference.command import reference
 from runtime.errors import ConfigError
 

@@ -2,7 +2,8 @@ import msgspec
 import polars as pl
 import pytest
 
-from contract.catalogue import Customer, Product
+from contract.catalogue import Product
+from contract.reference import Customer
 from producers.reference.derive import derive
 from producers.replay.mapping import Columns, Mapping
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from consumers.stages.facts import NEVER, InForce
+from consumers.stages.reference_testing import any_price
 from consumers.stages.validate import faults_of
 from contract.order import Order
 from contract.reasons import Reason
@@ -63,11 +65,11 @@ def test_the_validator_refuses_what_the_rows_say_for_the_same_reasons(online_ret
     rows = read_export(online_retail, mapping)
     products = derive(rows, mapping).products
     account = expected(online_retail, mapping, products)
-    skus = frozenset(product.sku for product in products)
+    facts = InForce(prices=any_price(*(product.sku for product in products)))
     encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(Order)
     refused = {}
     for order in invoices_of(rows, mapping).orders():
-        if faults := faults_of(decoder.decode(encoder.encode(order)), skus):
+        if faults := faults_of(decoder.decode(encoder.encode(order)), facts, NEVER):
             refused[order.order_id] = frozenset(fault.reason for fault in faults)
     assert refused == {invoice: refusal.reasons for invoice, refusal in account.refused.items()}
     assert set(account.invoices_by_reason) == {
@@ -75,4 +77,5 @@ def test_the_validator_refuses_what_the_rows_say_for_the_same_reasons(online_ret
         Reason.MONEY_NOT_INTEGER,
         Reason.PRICE_NEGATIVE,
         Reason.WORTH_NOTHING,
+        Reason.IMPLAUSIBLE_QUANTITY,
     }

@@ -19,7 +19,6 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import OffsetAndMetadata
 
 from consumers.cold_process import run_cold
-from consumers.objects.s3 import S3Objects
 from consumers.settings import Cold, ColdSettings, Identity
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.spans.chain import shards_of
@@ -30,6 +29,7 @@ from infra.local.prepare import make_bucket
 from infra.local.testing import local_stack
 from runtime.aws import client
 from runtime.errors import ConfigError
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Aws, Kafka, Lake, Streams
 
 pytestmark = pytest.mark.integration

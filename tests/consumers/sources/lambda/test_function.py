@@ -42,6 +42,7 @@ def function(
     *,
     clock: ManualClock | None = None,
     prepare: Callable[[], None] = lambda: None,
+    look: Callable[[], None] = lambda: None,
     run_records: int = 2,
     on_duplicates: list[Callable[[int], None]] | None = None,
 ) -> Function:
@@ -55,7 +56,7 @@ def function(
             on_duplicates.append(heard)
         return sink
 
-    return Function(settings, JUDGES, open_sink, prepare, clock, wait=clock.advance, rng=random.Random(1))
+    return Function(settings, JUDGES, open_sink, prepare, look, clock, wait=clock.advance, rng=random.Random(1))
 
 
 def ask(to: Function, event: object, *, clock: ManualClock | None = None, timeout_s: float = 60.0) -> Any:

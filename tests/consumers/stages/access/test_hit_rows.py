@@ -193,10 +193,10 @@ def test_clients_that_choose_all_they_send_fill_no_memory() -> None:
 
 
 def test_the_rules_that_it_judges_by_are_named() -> None:
-    reference = access_judge().reference
+    reference = access_judge().reference(AT, AT)
     assert reference.keys() == {"identity_key", "site_rules", "user_agents"}
     other = AccessJudge(SHOP, Site(Rules(page=(Page(kind="cart", paths=("/basket",)),))))
-    assert other.reference["site_rules"] != reference["site_rules"]
+    assert other.reference(AT, AT)["site_rules"] != reference["site_rules"]
 
 
 def test_a_text_line_is_enriched_as_a_json_line_is() -> None:

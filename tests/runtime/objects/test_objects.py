@@ -3,11 +3,11 @@ import uuid
 
 import pytest
 
-from consumers.objects.s3 import S3Objects
-from consumers.objects.testing import Fault, MemoryObjects, ObjectsConformance
 from infra.local.endpoints import Endpoints
 from runtime.aws import client
 from runtime.errors import ConfigError
+from runtime.objects.s3 import S3Objects
+from runtime.objects.testing import Fault, MemoryObjects, ObjectsConformance
 from runtime.outage import Outage
 from runtime.settings import Aws
 from runtime.testing import ManualClock

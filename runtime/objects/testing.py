@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from consumers.objects import Objects
+from runtime.objects import Objects
 from runtime.outage import Outage
 from runtime.testing import ManualClock
 

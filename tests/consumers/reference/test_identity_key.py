@@ -1,11 +1,10 @@
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from consumers.reference import load_identity_key, load_skus
+from consumers.reference.identity_key import load_identity_key
 from runtime.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -22,23 +21,13 @@ def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
     assert (key.key_id, key.secret) == ("k1", b"s" * 32)
 
 
-def test_a_catalogue_gives_its_skus(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.ndjson"
-    path.write_text('{"sku":"85123A","name":"HEART","price":255,"currency":"GBP"}\n')
-    assert load_skus(str(path)) == {"85123A"}
-    assert load_skus("") == frozenset()
-
-
-@pytest.mark.parametrize("load", [load_identity_key, load_skus])
 @pytest.mark.parametrize("content", [None, "", "secret", '{"secret": "secret"}', "[]", "\udcff"])
-def test_a_broken_file_is_one_line_that_names_it(
-    tmp_path: Path, load: Callable[[str], object], content: str | None
-) -> None:
+def test_a_broken_file_is_one_line_that_names_it(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "broken"
     if content is not None:
         path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(ConfigError, match="broken") as raised:
-        load(str(path))
+        load_identity_key(str(path))
     assert "\n" not in str(raised.value)
 
 

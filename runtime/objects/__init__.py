@@ -1,4 +1,4 @@
-"""Objects in a bucket, as far as cold, keeper and account need them."""
+"""Objects in a bucket, as far as the parts of storepulse need them."""
 
 from collections.abc import Iterator
 from typing import Protocol
