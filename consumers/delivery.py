@@ -51,6 +51,13 @@ class Batch:
         return self.records[-1].position
 
 
+class Mended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The letter that a row was, before it was sent again and accepted."""
+
+    index: str  # of the letter, whose identity is the row's own
+    document: bytes  # what is known of the letter, to be added to it, or to stand for it until it comes
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One judged event on its way to a store."""
 
@@ -59,6 +66,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     document: bytes  # one JSON object, no newline
     origin: tuple[str, int] | None = None  # (file id, offset) of its line, None for a foreign producer's record
     content_hash: str = ""
+    mended: Mended | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from contract import tables
 from contract.tables import Table
 
-ORIGIN = "origin_file, origin_offset, origin_bytes, origin_crc"
+ORIGIN = "origin_file, origin_offset, origin_bytes, origin_crc, origin_attempt"
 FOREIGN_AT = "CASE WHEN origin_file IS NULL THEN arrived_at END"  # tells lines apart that have no origin
 
 

@@ -8,7 +8,8 @@ import datetime as dt
 
 import msgspec
 
-VERSION = 1
+from contract.tables import VERSION
+
 START = 0  # the `previous` of a shard's first manifest: no record has so low a number
 _DIGITS = 64  # Kinesis numbers have up to 56; padded, names sort as the chain runs
 

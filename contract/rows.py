@@ -12,13 +12,19 @@ Kept = Meta(extra={"searched": False})
 Summed = Meta(extra={"searched": False, "summed": True})
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+def since(version: int) -> Meta:
+    """Of a field that came later: files of manifests older than `version` lack it. All else follows from that."""
+    return Meta(extra={"since": version})
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Where a row's line came from: the agent's stamp, or nothing for a foreign producer's record."""
 
     file: Annotated[str, Summed]  # file id
     offset: Annotated[int, Summed]  # of the line's first byte
     bytes: Annotated[int, Summed]  # of the line, newline not counted
     crc: Annotated[int, Summed]  # crc32 of the line
+    attempt: Annotated[int, Summed, since(2)] = 0  # 1.. for a letter that was sent again
 
 
 class LineRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -54,7 +60,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
     revenue: Annotated[int, Summed]  # total, negative for a return
     units: Annotated[int, Summed]  # pieces, negative for a return
     line_count: Annotated[int, Summed]
-    late: bool | None = None  # True: it arrived later after its time than is allowed; see [rules] late_s
+    # True: it arrived later after its time than is allowed; see [rules] late_s.
+    late: Annotated[bool | None, since(2)] = None
     origin: Origin | None = None
     extra: Annotated[str | None, Kept] = None  # unknown fields, as one JSON object
 
@@ -110,6 +117,16 @@ class LetterRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     sequence: Annotated[str, Kept]
     sub_sequence: Annotated[int, Kept]
     origin: Origin | None = None
+
+
+class MendedLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What OpenSearch holds of a letter that was sent again and accepted; lake and warehouse tell by the row itself."""
+
+    letter_id: str
+    read_on: dt.date
+    arrived_at: dt.datetime  # of the letter, where that is known
+    origin: Origin | None = None
+    mended_at: dt.datetime  # arrival of what was accepted
 
 
 class DuplicateRow(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -193,7 +210,7 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_arrived_at: dt.datetime
     commit_id: str  # the commit that took it
     committed_at: dt.datetime
-    hits: int | None = None  # None: taken before there were any
+    hits: Annotated[int | None, since(1)] = None  # None: taken before there were any
 
 
 class CommitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -213,4 +230,4 @@ class CommitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     duplicates: int  # second lines with a known identity, of orders, hits and letters
     conflicts: int  # those of the duplicates whose content differs
     redelivered: int  # orders, hits, letters and heartbeats whose very line was there already
-    hits: int | None = None  # rows added; None: committed before there were any
+    hits: Annotated[int | None, since(1)] = None  # rows added; None: committed before there were any

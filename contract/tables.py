@@ -41,15 +41,20 @@ class Column:
     kind: Kind
     nullable: bool
     longest: int = 0  # bytes of UTF-8, TEXT only
+    since: int = 0  # version of the first manifests whose files have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One table; `day` is the date column by which its files are partitioned, empty for a table that has no files."""
+    """One table; `day` is the date column by which its files are partitioned, empty for a table that has no files.
+
+    `since`: the version of the first manifests that know it.
+    """
 
     name: str
     columns: tuple[Column, ...]
     day: str = ""
+    since: int = 0
 
     def __getitem__(self, name: str) -> Column:
         """Raises KeyError."""
@@ -84,21 +89,22 @@ def _columns(row: type[msgspec.Struct], prefix: str, *, nullable: bool) -> Itera
     for field in described.fields:
         kind, optional = _unwrapped(field.type)
         name, may_miss = prefix + field.encode_name, nullable or optional
+        since = field.type.extra.get("since", 0) if isinstance(field.type, inspect.Metadata) and field.type.extra else 0
         if isinstance(kind, inspect.StructType):
             yield from _columns(kind.cls, f"{name}_", nullable=may_miss)
         elif isinstance(kind, inspect.ListType):
             if not isinstance(_unwrapped(kind.item_type)[0], inspect.StructType):
-                yield _text(name, may_miss)
+                yield _text(name, may_miss, since)
         elif type(kind) not in _KINDS:
             raise TypeError(f"no column type for {name}: {kind}")
         elif _KINDS[type(kind)] is Kind.TEXT:
-            yield _text(name, may_miss)
+            yield _text(name, may_miss, since)
         else:
-            yield Column(name=name, kind=_KINDS[type(kind)], nullable=may_miss)
+            yield Column(name=name, kind=_KINDS[type(kind)], nullable=may_miss, since=since)
 
 
-def _text(name: str, nullable: bool) -> Column:
-    return Column(name=name, kind=Kind.TEXT, nullable=nullable, longest=_LONG.get(name, _USUAL_TEXT))
+def _text(name: str, nullable: bool, since: int) -> Column:
+    return Column(name=name, kind=Kind.TEXT, nullable=nullable, longest=_LONG.get(name, _USUAL_TEXT), since=since)
 
 
 def _unwrapped(column: inspect.Type) -> tuple[inspect.Type, bool]:
@@ -113,7 +119,7 @@ def _unwrapped(column: inspect.Type) -> tuple[inspect.Type, bool]:
 
 ORDERS = Table(name="orders", columns=columns_of(OrderRow), day="event_date")
 LINES = Table(name="lines", columns=columns_of(OrderLineRow), day="event_date")
-HITS = Table(name="hits", columns=columns_of(HitRow), day="event_date")
+HITS = Table(name="hits", columns=columns_of(HitRow), day="event_date", since=1)
 LETTERS = Table(name="letters", columns=columns_of(LetterRow), day="read_on")
 ACCOUNT = Table(name="account", columns=columns_of(HeartbeatRow), day="arrived_on")
 DUPLICATES = Table(name="duplicates", columns=columns_of(DuplicateRow))
@@ -123,3 +129,6 @@ COMMITS = Table(name="commits", columns=columns_of(CommitRow))
 
 SPANNED = (ORDERS, LINES, HITS, LETTERS, ACCOUNT)  # what cold writes, and lake and warehouse both hold
 WAREHOUSE = (*SPANNED, DUPLICATES, CONFLICTS, LEDGER, COMMITS)
+
+# Of the manifests that this release writes: the newest table's, or column's.
+VERSION = max(since for table in WAREHOUSE for since in (table.since, *(column.since for column in table.columns)))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumers.manifests import START, VERSION, Manifest, chain_prefix, manifest_key
+from consumers.manifests import START, Manifest, chain_prefix, manifest_key
+from contract.tables import VERSION
 from runtime.objects import Objects
 
 _NO_PLACE = 10**64  # keys have 64 digits

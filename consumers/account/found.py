@@ -18,10 +18,12 @@ class FoundFile:
     tally: Tally = Tally()
     revenue: Counter[str] = field(default_factory=Counter)  # of its orders, by currency
     lines: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # by kind and label
+    mended: int = 0  # orders and hits that were letters before
 
     def add(self, group: Group) -> None:
         self.tally = self.tally.plus(group.tally)
         self.lines[group.kind, group.label] += group.tally.lines
+        self.mended += group.mended
         if group.kind is Kind.ORDER:
             self.revenue[group.label] += group.revenue
 
@@ -58,6 +60,11 @@ class Found:
     def count(self, kind: Kind, label: str | None = None) -> int:
         """Rows of that kind; with a label, those that bear it."""
         return sum(n for (k, mark), n in self.lines.items() if k is kind and label in (None, mark))
+
+    @property
+    def mended(self) -> int:
+        """Orders and hits that were letters, until they were sent again."""
+        return sum(file.mended for file in self.files.values())
 
     @property
     def conflicts(self) -> int:

@@ -105,6 +105,7 @@ def _figures(stores: Sequence[StoreAccount]) -> Iterator[tuple[str, list[str], s
     yield "refused", [str(sum(store.refused.values())) for store in stores], ""
     for reason in sorted({reason for store in stores for reason in store.refused}):
         yield f"  {reason}", [str(store.refused.get(reason, 0)) for store in stores], meaning[reason]
+    yield "  mended", [str(store.mended) for store in stores], "refused once, sent again: among orders and hits"
     yield "duplicates", [str(store.duplicates) for store in stores], "emitted twice by the shop"
     yield "  conflicts", [str(store.conflicts) for store in stores], "with another content than the first"
     yield "in flight", [str(store.in_flight) for store in stores], ""

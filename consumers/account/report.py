@@ -85,7 +85,8 @@ class StoreAccount(msgspec.Struct, frozen=True, kw_only=True):
     compared: Tally = Tally()  # emitted in closed stretches
     orders: int = 0
     hits: int = 0
-    refused: dict[str, int] = {}  # by decisive reason
+    refused: dict[str, int] = {}  # by decisive reason; those not mended since
+    mended: int = 0  # of orders and hits: those that were refused, sent again and accepted
     duplicates: int = 0
     conflicts: int = 0  # of the duplicates: those whose content differs
     missing: int = 0  # lines of closed stretches; negative: more rows than lines

@@ -83,6 +83,7 @@ def _store(name: str, seen: StoreLook, look: Look) -> StoreAccount:
         orders=found.count(Kind.ORDER),
         hits=found.count(Kind.HIT),
         refused=found.refused(),
+        mended=found.mended,
         duplicates=found.count(Kind.DUPLICATE),
         conflicts=found.conflicts,
         missing=compared.lines - found.lines.total(),

@@ -5,7 +5,8 @@ By the rule of `consumers.identities`.
 
 from consumers import identities
 from consumers.checkouts import checkout_views
-from consumers.identities import Judged
+from consumers.identities import ORIGIN, Judged
+from consumers.mended import letters_open
 from contract.tables import HITS, LETTERS, LINES, ORDERS, Table
 
 
@@ -46,10 +47,10 @@ def _duplicates(judged: Judged) -> str:
         for column, name in ((judged.content, "content"), *((each, each) for each in line.split(", ")))
     )
     return (
-        "SELECT event_id, content <> kept_content AS conflict, arrived_at, origin_file, origin_offset, origin_bytes,"
-        f" origin_crc FROM (SELECT {judged.identity} AS event_id, {judged.content} AS content, {line}, origin_bytes,"
-        f" origin_crc, {firsts}, ROW_NUMBER() OVER (PARTITION BY {judged.line}"
-        f" ORDER BY arrived_at, {judged.ties}) AS place FROM {judged.table.name}) ranked"
+        f"SELECT event_id, content <> kept_content AS conflict, arrived_at, {ORIGIN}"
+        f" FROM (SELECT {judged.identity} AS event_id, {judged.content} AS content, arrived_at, {ORIGIN}, {firsts},"
+        f" ROW_NUMBER() OVER (PARTITION BY {judged.line} ORDER BY arrived_at, {judged.ties}) AS place"
+        f" FROM {judged.table.name}) ranked"
         " WHERE place = 1 AND (origin_file IS DISTINCT FROM kept_origin_file"
         " OR origin_offset IS DISTINCT FROM kept_origin_offset"
         " OR (origin_file IS NULL AND arrived_at <> kept_arrived_at))"
@@ -66,6 +67,7 @@ VIEWS = {
     "lines_once": _lines_once(),
     "duplicates": f"{_duplicates(identities.ORDERS)} UNION ALL {_duplicates(identities.HITS)}"
     f" UNION ALL {_duplicates(identities.LETTERS)}",
+    "letters_open": letters_open("letters_once", ORDERS.name, HITS.name),
     **_CHECKOUTS,
 }
 
@@ -76,6 +78,7 @@ READS = {
     "letters_once": (LETTERS.name,),
     "lines_once": (LINES.name, ORDERS.name),
     "duplicates": (ORDERS.name, HITS.name, LETTERS.name),
+    "letters_open": (LETTERS.name, ORDERS.name, HITS.name),
     **dict.fromkeys(_CHECKOUTS, (ORDERS.name, HITS.name)),
 }
 

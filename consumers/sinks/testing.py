@@ -9,8 +9,11 @@ import pytest
 
 from consumers.delivery import Backpressure, Refused, Row, Sink
 from consumers.sinks.opensearch.bulk import Stored, StoredOrigin, duplicate_of
+from consumers.stages.documents import document_of, letter_document
+from consumers.stages.judge import Judged
 from contract.reasons import Reason
-from contract.rows import LineRow, OrderRow, Origin
+from contract.rows import LetterRow, LineRow, OrderRow, Origin
+from contract.stamp import Stamp
 
 
 class FakeSink:
@@ -33,7 +36,22 @@ class FakeSink:
         for row in rows:
             if row not in poison:
                 self._create(row)
+                self._mark(row)
         return [Refused(row=row, reason=Reason.REJECTED_BY_STORE, detail="poison") for row in poison]
+
+    def _mark(self, row: Row) -> None:
+        """The letter that `row` was, before or after it comes."""
+        if row.mended is None:
+            return
+        place = row.mended.index, row.row_id
+        known = msgspec.json.decode(row.mended.document)
+        letter = self.rows.get(place)
+        if letter is None:
+            origin = known["origin"]["file"], known["origin"]["offset"]
+            self.rows[place] = Row(index=place[0], row_id=place[1], document=row.mended.document, origin=origin)
+            return
+        marked = {**msgspec.json.decode(letter.document), "mended_at": known["mended_at"]}
+        self.rows[place] = msgspec.structs.replace(letter, document=msgspec.json.encode(marked))
 
     def _create(self, row: Row) -> None:
         first = self.rows.setdefault((row.index, row.row_id), row)
@@ -60,10 +78,11 @@ class Store(Protocol):
 
 
 INDEX = "orders-2026.11.27"
+LETTERS = "letters-2026.11.27"
 
 
-def order_row(store: Store, event: str, *, offset: int | None = 0, content: str = "same") -> Row:
-    """The row of an order that stood at `offset`; None: of a foreign producer."""
+def order_row(store: Store, event: str, *, offset: int | None = 0, content: str = "same", attempt: int = 0) -> Row:
+    """The row of an order that stood at `offset`; None: of a foreign producer. `attempt`: of a letter sent again."""
     file = f"{store.name}-file"
     document = OrderRow(
         event_id=f"{store.name}-{event}",
@@ -82,14 +101,29 @@ def order_row(store: Store, event: str, *, offset: int | None = 0, content: str 
         revenue=2025,
         units=6,
         line_count=1,
-        origin=None if offset is None else Origin(file=file, offset=offset, bytes=366, crc=7),
+        origin=None if offset is None else Origin(file=file, offset=offset, bytes=366, crc=7, attempt=attempt),
     )
-    return Row(
-        index=INDEX,
-        row_id=document.event_id,
-        document=msgspec.json.encode(document),
-        origin=None if offset is None else (file, offset),
-        content_hash=content,
+    stamp = Stamp(k="order", f=file, o=offset or 0, n=366, c=7, t="2026-11-27T08:00:00Z", a=attempt)
+    made = document_of(Judged(document, None if offset is None else stamp), 14)
+    assert made is not None
+    return made
+
+
+def letter_row(store: Store, event: str, *, offset: int) -> Row:
+    """The row of the letter of an order that stood at `offset`."""
+    return letter_document(
+        LetterRow(
+            letter_id=f"{store.name}-{event}",
+            reason=Reason.UNKNOWN_SKU,
+            reasons=[Reason.UNKNOWN_SKU],
+            event_type="order",
+            read_on=dt.date(2026, 11, 27),
+            arrived_at=dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC),
+            shard_id="shardId-000000000000",
+            sequence="1",
+            sub_sequence=0,
+            origin=Origin(file=f"{store.name}-file", offset=offset, bytes=366, crc=7),
+        )
     )
 
 
@@ -137,6 +171,20 @@ class SinkConformance:
         row = order_row(store, "foreign", offset=None)
         assert not store.sink.write([row, row])
         assert not store.sink.write([row])
+
+    def test_a_letter_is_marked_once_its_event_is_accepted_whichever_comes_first(self, store: Store) -> None:
+        for number, order_first in enumerate((False, True)):
+            mended = order_row(store, f"mended-{number}", offset=700 + number, attempt=1)
+            refused = letter_row(store, f"mended-{number}", offset=700 + number)
+            for _ in range(2):
+                for row in (mended, refused) if order_first else (refused, mended):
+                    assert not store.sink.write([row])
+            letter = store.document(LETTERS, mended.row_id)
+            assert letter["mended_at"] == "2026-11-27T08:00:01Z"
+            assert letter["origin"] == {"file": f"{store.name}-file", "offset": 700 + number, "bytes": 366, "crc": 7}
+            assert order_first or letter["reason"] == Reason.UNKNOWN_SKU
+            assert store.document(INDEX, mended.row_id)["origin"]["attempt"] == 1
+            assert store.document("duplicates", f"{store.name}-file:{700 + number}") is None
 
     def test_poison_comes_back_with_a_reason_and_harms_no_other_row(self, store: Store) -> None:
         poison = store.poison()

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from consumers.manifests import START, VERSION, Manifest, chain_prefix, manifest_key
+from consumers.manifests import START, Manifest, chain_prefix, manifest_key
+from contract.tables import VERSION
 from runtime.errors import ConfigError
 from runtime.objects import Objects
 

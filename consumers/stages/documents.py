@@ -3,12 +3,13 @@
 from datetime import date
 from functools import lru_cache
 
+import msgspec
 from msgspec.json import Encoder
 
-from consumers.delivery import Row
+from consumers.delivery import Mended, Row
 from consumers.stages.judge import Judged
 from consumers.stages.rows import read_on
-from contract.rows import HeartbeatRow, LetterRow, OrderRow, Origin
+from contract.rows import HeartbeatRow, HitRow, LetterRow, MendedLetter, OrderRow, Origin
 
 _encode = Encoder().encode
 
@@ -31,6 +32,7 @@ def document_of(judged: Judged, window_days: int) -> Row | None:
         document=_encode(row),
         origin=_place(row.origin),
         content_hash=row.content_hash if isinstance(row, OrderRow) else "",
+        mended=_mended(row, judged) if row.origin is not None and row.origin.attempt else None,
     )
 
 
@@ -42,6 +44,19 @@ def letter_document(letter: LetterRow) -> Row:
         document=_encode(letter),
         origin=_place(letter.origin),
     )
+
+
+def _mended(row: OrderRow | HitRow, judged: Judged) -> Mended:
+    assert row.origin is not None
+    day = read_on(judged.stamp, row.arrived_at)
+    known = MendedLetter(
+        letter_id=row.event_id,
+        read_on=day,
+        arrived_at=row.arrived_at,
+        origin=msgspec.structs.replace(row.origin, attempt=0),
+        mended_at=row.arrived_at,
+    )
+    return Mended(index=_daily("letters", day), document=_encode(known))
 
 
 def is_letter(row: Row) -> bool:

@@ -86,7 +86,9 @@ def _is_plainly_good(order: Order, facts: InForce, arrived_at: datetime) -> bool
         channels = prices.plain.get(currency)
         if channels is None or time < prices.plain_since:
             return False
-        listed = channels.get(order.channel) or channels.get("")
+        listed = channels.get(order.channel)
+        if listed is None:  # a channel with prices of its own has an entry, be it an empty one
+            listed = channels.get("")
         if listed is None:
             return False
     elif len(currency) != 3 or not _is_currency(currency):  # the length first: what is remembered has to be short

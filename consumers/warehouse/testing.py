@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from consumers.manifests import START, VERSION, DataFile, Manifest, data_key
+from consumers.manifests import START, DataFile, Manifest, data_key
 from consumers.spans.columns import schema_of
 from consumers.warehouse.connection import Session, connect
 from consumers.warehouse.schema import SCHEMA, Schema
-from contract.tables import Column, Table
+from contract.tables import VERSION, Column, Table
 from runtime.effects import Effect, no_effect
 from runtime.objects import Objects
 from runtime.settings import Warehouse

@@ -112,9 +112,11 @@ def best_sellers(now: datetime) -> Search:
 
 
 def refusals(now: datetime) -> Search:
-    """Dead letters that arrived within the minutes shown, by their decisive reason."""
+    """Dead letters that arrived within the minutes shown, and were not mended since, by their decisive reason."""
     by_reason = {"terms": {"field": "reason", "size": _REASONS}}
-    body = _aggregate(_between("arrived_at", window(now, MINUTES_SHOWN)), {"reasons": by_reason})
+    arrived = _between("arrived_at", window(now, MINUTES_SHOWN))
+    query = {"bool": {"filter": [arrived], "must_not": [{"exists": {"field": "mended_at"}}]}}
+    body = _aggregate(query, {"reasons": by_reason})
     return Search(index=LETTERS, body=body)
 
 

@@ -1,7 +1,4 @@
-"""A new field is added in one place: to its row. Every store's schema, and the value, follow from there.
-
-One thing more is said of it, because no definition can know it: since which manifests the files have it.
-"""
+"""A new field is added in one place: to its row. Every store's schema, migration and value follow from there."""
 
 import dataclasses
 import datetime as dt
@@ -14,7 +11,6 @@ import pytest
 from pyiceberg.types import BooleanType, DateType, LongType, PrimitiveType, StringType, TimestamptzType
 
 from consumers.lake.tables import added_columns, iceberg_schema
-from consumers.manifests import VERSION
 from consumers.sinks.opensearch import mappings
 from consumers.sinks.opensearch.mappings import properties_of, templates
 from consumers.spans import columns
@@ -23,11 +19,11 @@ from consumers.stages.documents import document_of
 from consumers.stages.judge import Judged
 from consumers.stages.testing import access_judge, batch, encoded, enveloped, judge, order
 from consumers.warehouse.ddl import add_column
-from consumers.warehouse.migrations import MIGRATIONS
-from consumers.warehouse.schema import SCHEMA, Added, Schema
+from consumers.warehouse.migrations import MIGRATIONS, migrations_of
+from consumers.warehouse.schema import SCHEMA, Schema
 from contract import tables
-from contract.rows import HitRow, Kept, OrderRow, Summed
-from contract.tables import HITS, ORDERS, Column, Kind, Table, columns_of
+from contract.rows import HitRow, Kept, OrderRow, Summed, since
+from contract.tables import HITS, ORDERS, VERSION, Column, Kind, Table, columns_of
 from runtime.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -81,7 +77,7 @@ def grown(request: pytest.FixtureRequest) -> Grown:
     row, table, field = request.param
     wider = msgspec.defstruct(
         row.__name__,
-        [("gift", field.type, None)],
+        [("gift", Annotated[field.type, since(VERSION + 1)], None)],
         bases=(row,),
         frozen=True,
         kw_only=True,
@@ -91,9 +87,15 @@ def grown(request: pytest.FixtureRequest) -> Grown:
     return Grown(wider, dataclasses.replace(table, columns=columns_of(wider)), table, field)
 
 
+def grown_schema(grown: Grown) -> Schema:
+    """The warehouse's, of the release that has the field."""
+    tables = [grown.table if table.name == grown.table.name else table for table in SCHEMA.tables]
+    return Schema(tables=tables, version=VERSION + 1)
+
+
 def test_the_table_has_a_column_more_at_its_end(grown: Grown) -> None:
     longest = 1_024 if grown.field.kind is Kind.TEXT else 0
-    new = Column(name="gift", kind=grown.field.kind, nullable=True, longest=longest)
+    new = Column(name="gift", kind=grown.field.kind, nullable=True, longest=longest, since=VERSION + 1)
     assert grown.table.columns == (*grown.before.columns, new)
 
 
@@ -108,20 +110,14 @@ def test_the_lake_gains_it_as_a_column_that_old_files_may_lack(grown: Grown) -> 
 
 
 def test_the_warehouse_gains_it_by_a_migration_of_its_own(grown: Grown) -> None:
-    added = Added(table=grown.table.name, column="gift", since=VERSION + 1)
-    others = [table for table in SCHEMA.tables if table.name != grown.table.name]
-    schema = Schema(tables=[*others, grown.table], added=(*SCHEMA.added, added), version=VERSION + 1)
-    step = schema.adding(added)
+    (*released, step) = migrations_of(grown_schema(grown))
+    assert released == MIGRATIONS
+    assert step.name == f"{grown.table.name}.gift"
     assert step.statements == (f"ALTER TABLE {grown.table.name} ADD COLUMN gift {grown.field.redshift}",)
-    assert step.checksum not in {migration.checksum for migration in MIGRATIONS}
 
 
-def test_released_migrations_and_the_files_of_older_manifests_stay_as_they_are(grown: Grown) -> None:
-    added = Added(table=grown.table.name, column="gift", since=VERSION + 1)
-    same_order = [grown.table if table.name == grown.table.name else table for table in SCHEMA.tables]
-    schema = Schema(tables=same_order, added=(*SCHEMA.added, added), version=VERSION + 1)
-    assert schema.first() == SCHEMA.first()
-    assert [schema.adding(each) for each in SCHEMA.added] == [SCHEMA.adding(each) for each in SCHEMA.added]
+def test_the_files_of_older_manifests_stay_as_they_are(grown: Grown) -> None:
+    schema = grown_schema(grown)
     assert schema.columns(grown.table.name, VERSION) == grown.before.columns
     assert schema.columns(grown.table.name, VERSION + 1) == grown.table.columns
 

@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import random
 import uuid
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from consumers.lake import read as lake_read
 from consumers.lake import store as lake_store
 from consumers.lake.testing import OwnLake
-from consumers.manifests import VERSION
 from consumers.sinks.opensearch import mappings
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.sink import OpenSearchSink
@@ -20,12 +20,12 @@ from consumers.stages.documents import document_of
 from consumers.stages.judge import Judged
 from consumers.stages.testing import batch, encoded, judge
 from consumers.stages.testing import order as shop_order
-from consumers.warehouse.migrations import MIGRATIONS, migrate
-from consumers.warehouse.schema import SCHEMA, Added, Schema
+from consumers.warehouse.migrations import migrate, migrations_of
+from consumers.warehouse.schema import Schema
 from consumers.warehouse.store import WarehouseStore
 from consumers.warehouse.testing import Corner, SpanWriter, lines_of, order
-from contract.rows import OrderRow
-from contract.tables import ORDERS, SPANNED, WAREHOUSE, Table, columns_of
+from contract.rows import OrderRow, since
+from contract.tables import ORDERS, SPANNED, VERSION, WAREHOUSE, Table, columns_of
 from infra.local.endpoints import Endpoints
 from runtime.testing import ManualClock
 
@@ -38,7 +38,7 @@ AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
 class GrownRow(OrderRow, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An order of the next release."""
 
-    gift: str | None = None
+    gift: Annotated[str | None, since(VERSION + 1)] = None
 
 
 GROWN = dataclasses.replace(ORDERS, columns=columns_of(GrownRow))
@@ -48,9 +48,8 @@ def grown(tables: tuple[Table, ...]) -> tuple[Table, ...]:
     return tuple(GROWN if table is ORDERS else table for table in tables)
 
 
-ADDED = Added(table=ORDERS.name, column="gift", since=VERSION + 1)
-NEXT = Schema(tables=grown(WAREHOUSE), added=(*SCHEMA.added, ADDED), version=VERSION + 1)
-NEXT_MIGRATIONS = (*MIGRATIONS, NEXT.adding(ADDED))
+NEXT = Schema(tables=grown(WAREHOUSE), version=VERSION + 1)
+NEXT_MIGRATIONS = migrations_of(NEXT)
 
 
 def test_lake_and_warehouse_gain_it_and_old_orders_have_none(stack: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:

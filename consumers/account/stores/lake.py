@@ -23,7 +23,7 @@ TABLES = Tables(
     orders="orders_once",
     lines="lines_once",
     hits="hits_once",
-    letters="letters_once",
+    letters="letters_open",
     duplicates="duplicates",
     account=ACCOUNT.name,
 )

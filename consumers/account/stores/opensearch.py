@@ -13,7 +13,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
 from consumers.account.emitted import Stretch, Tally
-from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
+from consumers.account.stores.store import ACCEPTED, CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 from consumers.sinks.opensearch import trouble
 from runtime.errors import ConfigError
 from runtime.outage import Outage
@@ -31,6 +31,7 @@ _PAGE = 2_000  # groups, or documents, in one answer; OpenSearch allows 65,535 b
 _EXACT_LINES = 1 << 21  # a sum of so many crc32 is exact in a double
 _SAFE_LINES = 1 << 19  # aimed at where sums are taken in parts: lines may differ in length
 _EVERYTHING = 2**63 - 1
+_MENDED = {"exists": {"field": "mended_at"}}
 
 Json = dict[str, Any]
 
@@ -135,6 +136,7 @@ class OpenSearchStore:
             last=last,
             revenue=round(bucket["revenue"]["value"]) if kind is Kind.ORDER else 0,
             arrived_at=dt.datetime.fromtimestamp(bucket["arrived_at"]["value"] / 1000, dt.UTC),
+            mended=bucket["mended"]["doc_count"] if kind in ACCEPTED else 0,
         )
 
     def _sum_in_parts(self, kind: Kind, file_id: str, label: object, bucket: Json, since: dt.datetime) -> int:
@@ -187,6 +189,7 @@ def _sums(kind: Kind) -> Json:
         "first": {"min": {"field": "origin.offset"}},
         "last": {"max": {"field": "origin.offset"}},
         "arrived_at": {"min": {"field": "arrived_at"}},
+        "mended": {"filter": {"range": {"origin.attempt": {"gt": 0}}}},
     }
     return sums | ({"revenue": {"sum": {"field": "revenue"}}} if kind is Kind.ORDER else {})
 
@@ -211,8 +214,8 @@ def _within(stretch: Stretch) -> Json:
 
 
 def _lines(only: list[Json]) -> Json:
-    """A refused heartbeat is no line of its file."""
-    return {"bool": {"filter": only, "must_not": [{"term": {"event_type": "heartbeat"}}]}}
+    """A refused heartbeat is no line of its file, and a mended letter's line has another row."""
+    return {"bool": {"filter": only, "must_not": [{"term": {"event_type": "heartbeat"}}, _MENDED]}}
 
 
 def _arrived(since: dt.datetime, before: dt.datetime | None = None) -> Json:

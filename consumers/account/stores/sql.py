@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from consumers.account.emitted import KINDS, Beat, Stretch, Tally
-from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
+from consumers.account.stores.store import ACCEPTED, CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 
 Row = Mapping[str, Any]
 
@@ -38,6 +38,11 @@ class _Rows(NamedTuple):
     label: str
     revenue: str
     identity: str
+
+    @property
+    def mended(self) -> str:
+        """How many were letters before."""
+        return "SUM(CASE WHEN origin_attempt > 0 THEN 1 ELSE 0 END)" if self.kind in ACCEPTED else "0"
 
 
 class Tables:
@@ -179,7 +184,8 @@ class SqlStore:
         each = (
             f"SELECT '{rows.kind.value}' AS kind, origin_file, {rows.label} AS label, COUNT(*) AS found,"
             " SUM(origin_bytes) AS size, SUM(origin_crc) AS crc, MIN(origin_offset) AS first_offset,"
-            f" MAX(origin_offset) AS last_offset, SUM({rows.revenue}) AS revenue, MIN(arrived_at) AS arrived_at"
+            f" MAX(origin_offset) AS last_offset, SUM({rows.revenue}) AS revenue, MIN(arrived_at) AS arrived_at,"
+            f" {rows.mended} AS mended"
             f" FROM {rows.table}{join} WHERE {rows.which} AND arrived_at >= ? GROUP BY 2, 3"
             for rows in kinds
         )
@@ -193,6 +199,7 @@ class SqlStore:
                 last=int(row["last_offset"]),
                 revenue=int(row["revenue"]),
                 arrived_at=row["arrived_at"],
+                mended=int(row["mended"]),
             )
 
 

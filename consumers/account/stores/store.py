@@ -18,6 +18,7 @@ class Kind(Enum):
     DUPLICATE = "duplicate"
 
 
+ACCEPTED = (Kind.ORDER, Kind.HIT)
 CONFLICT = "conflict"  # the label of a duplicate whose content differs from the first one's
 
 
@@ -35,6 +36,7 @@ class Group(NamedTuple):
     last: int  # highest offset
     revenue: int  # minor units of the currency; 0 unless orders
     arrived_at: dt.datetime  # of the row that arrived first
+    mended: int = 0  # rows that were letters before; orders and hits alone
 
 
 class FoundLine(NamedTuple):

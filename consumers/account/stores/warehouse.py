@@ -12,7 +12,7 @@ from runtime.errors import ConfigError
 from runtime.settings import Warehouse
 
 TABLES = Tables(
-    orders="orders", lines="lines", hits="hits", letters="letters", duplicates="duplicates", account="account"
+    orders="orders", lines="lines", hits="hits", letters="letters_open", duplicates="duplicates", account="account"
 )
 
 

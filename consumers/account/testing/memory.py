@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from consumers.account.emitted import ORDER, Beat, Stretch, Tally
 from consumers.account.progress import Place, Waiting
-from consumers.account.stores.store import CONFLICT, Foreign, FoundLine, Group, Kind, Torn
+from consumers.account.stores.store import ACCEPTED, CONFLICT, Foreign, FoundLine, Group, Kind, Torn
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.outage import Outage
 
@@ -28,6 +28,7 @@ class Stored:
     revenue: int = 0
     arrived_at: dt.datetime = NOON
     of_heartbeat: bool = False  # the letter of a refused heartbeat
+    attempt: int = 0  # 1.. for an event that was a letter, and was sent again
     is_torn: bool = False  # an order that has lost its order line
 
     @property
@@ -178,7 +179,11 @@ class MemoryStore:
         )
 
     def _lines(self) -> Iterator[Stored]:
-        return (row for row in self.rows if row.file_id is not None and not row.of_heartbeat)
+        accepted = {(row.file_id, row.offset) for row in self.rows if row.attempt and row.kind in ACCEPTED}
+        for row in self.rows:
+            is_mended = row.kind is Kind.LETTER and (row.file_id, row.offset) in accepted
+            if row.file_id is not None and not row.of_heartbeat and not is_mended:
+                yield row
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
@@ -220,6 +225,7 @@ def grouped(rows: Iterable[Stored]) -> Iterator[Group]:
             last=max(row.offset for row in of_group),
             revenue=sum(row.revenue for row in of_group) if kind is Kind.ORDER else 0,
             arrived_at=min(row.arrived_at for row in of_group),
+            mended=sum(row.attempt > 0 for row in of_group),
         )
 
 

@@ -14,7 +14,9 @@ from contract.rows import DuplicateRow, HeartbeatRow, HitRow, LetterRow, LineRow
 def row_of(stored: Stored) -> OrderRow | HitRow | LetterRow | DuplicateRow:
     origin = None
     if stored.file_id is not None:
-        origin = Origin(file=stored.file_id, offset=stored.offset, bytes=stored.bytes, crc=stored.crc)
+        origin = Origin(
+            file=stored.file_id, offset=stored.offset, bytes=stored.bytes, crc=stored.crc, attempt=stored.attempt
+        )
     if stored.kind is Kind.DUPLICATE:
         is_conflict = stored.label == CONFLICT
         return DuplicateRow(event_id=stored.row_id, conflict=is_conflict, arrived_at=stored.arrived_at, origin=origin)

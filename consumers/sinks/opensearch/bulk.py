@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.json import Encoder
 
-from consumers.delivery import Row
+from consumers.delivery import Mended, Row
 from contract.rows import DuplicateRow, Origin
 
 # 5 to 8 MB a bulk request is the range that OpenSearch advises; small instances on AWS refuse 10 MiB.
 CHUNK_BYTES = 5 * 2**20
 
 # `error.type` is that of a request refused as a whole.
-BULK_ANSWER = "items.create.status,items.create.error.type,error.type"
+BULK_ANSWER = "items.*.status,items.*.error.type,error.type"
 STORED_ANSWER = "docs.found,docs._source,error.type"
 STORED_FIELDS = "origin.file,origin.offset,content_hash"
 
@@ -34,7 +34,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Item(msgspec.Struct, frozen=True):
-    create: Outcome
+    create: Outcome | None = None
+    update: Outcome | None = None
 
 
 class _BulkAnswer(msgspec.Struct, frozen=True):
@@ -64,6 +65,12 @@ class _StoredAnswer(msgspec.Struct, frozen=True):
     docs: list[_StoredItem]
 
 
+class _Mark(msgspec.Struct, frozen=True):
+    """The part of a mended letter that the letter itself lacks."""
+
+    mended_at: dt.datetime
+
+
 class _Arrived(msgspec.Struct, frozen=True):
     """The part of any document that a duplicate repeats."""
 
@@ -77,6 +84,13 @@ _arrived = msgspec.json.Decoder(_Arrived)
 def entry(row: Row) -> bytes:
     """Two lines of NDJSON: create `row` unless its id exists."""
     return b'{"create":{"_index":%b,"_id":%b}}\n%b\n' % (_encode(row.index), _encode(row.row_id), row.document)
+
+
+def mending(row: Row, mended: Mended) -> bytes:
+    """Two lines of NDJSON: mark the letter that `row` was; where it is not there yet, the mark is there before it."""
+    where = b'{"update":{"_index":%b,"_id":%b,"retry_on_conflict":3}}' % (_encode(mended.index), _encode(row.row_id))
+    known = msgspec.json.decode(mended.document, type=_Mark)
+    return b'%b\n{"doc":%b,"upsert":%b}\n' % (where, _encode(known), mended.document)
 
 
 def chunks(rows: Sequence[Row], limit: int = CHUNK_BYTES) -> Iterator[tuple[list[Row], list[bytes]]]:
@@ -101,7 +115,10 @@ def outcomes(answer: object, count: int) -> list[Outcome]:
     items = msgspec.convert(answer, _BulkAnswer).items
     if len(items) != count:
         raise ValueError(f"{len(items)} answers to {count} entries")
-    return [item.create for item in items]
+    found = [item.create or item.update for item in items]
+    if None in found:
+        raise ValueError("an answer to neither create nor update")
+    return [outcome for outcome in found if outcome is not None]
 
 
 def stored_request(rows: Sequence[Row]) -> bytes:

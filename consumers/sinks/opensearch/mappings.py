@@ -1,12 +1,13 @@
 """Index templates, generated from the rows of the contract: a column has one definition, and it is there."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from contract.rows import DuplicateRow, HitRow, LetterRow, OrderRow
+from contract.rows import DuplicateRow, HitRow, LetterRow, MendedLetter, OrderRow
 
 _PLAIN_TYPES: dict[type[inspect.Type], str] = {
     inspect.StrType: "keyword",
@@ -27,22 +28,23 @@ def templates(*, refresh_ms: int, replicas: str) -> dict[str, dict[str, Any]]:
         "refresh_interval": f"{refresh_ms}ms",
         "auto_expand_replicas": replicas,
     }
-    kinds = (
-        ("orders", "orders-*", OrderRow),
-        ("hits", "hits-*", HitRow),
-        ("letters", "letters-*", LetterRow),
-        ("duplicates", "duplicates", DuplicateRow),
+    kinds: tuple[tuple[str, str, Sequence[type[msgspec.Struct]]], ...] = (
+        ("orders", "orders-*", [OrderRow]),
+        ("hits", "hits-*", [HitRow]),
+        ("letters", "letters-*", [LetterRow, MendedLetter]),
+        ("duplicates", "duplicates", [DuplicateRow]),
     )
-    return {f"storepulse-{name}": _template(pattern, row, settings) for name, pattern, row in kinds}
+    return {f"storepulse-{name}": _template(pattern, rows, settings) for name, pattern, rows in kinds}
 
 
-def _template(pattern: str, row: type[msgspec.Struct], settings: dict[str, Any]) -> dict[str, Any]:
+def _template(pattern: str, rows: Sequence[type[msgspec.Struct]], settings: dict[str, Any]) -> dict[str, Any]:
+    properties = {name: field for row in rows for name, field in properties_of(row).items()}
     body: dict[str, Any] = {
         "index_patterns": [pattern],
         "priority": 100,
         "template": {
             "settings": {"index": settings},
-            "mappings": {"dynamic": "strict", "properties": properties_of(row)},
+            "mappings": {"dynamic": "strict", "properties": properties},
         },
     }
     version = hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()[:16]

@@ -12,6 +12,7 @@ from consumers.sinks.opensearch import bulk, trouble
 from contract.reasons import Reason
 from runtime.backoff import full_jitter
 
+_UPDATED = 200
 _CREATED = 201
 _EXISTS = 409
 # A document is to blame for these two alone; 401, 403, 404, 429 and 5xx are about the store.
@@ -52,6 +53,7 @@ class OpenSearchSink:
     def _write(self, rows: Sequence[Row], entries: Sequence[bytes]) -> list[Refused]:
         answers = self._create(rows, entries)
         self._record_duplicates([row for row, answer in zip(rows, answers, strict=True) if answer.status == _EXISTS])
+        self._mark_letters([row for row, answer in zip(rows, answers, strict=True) if answer.status not in _POISON])
         return [
             Refused(row=row, reason=Reason.REJECTED_BY_STORE, detail=answer.error.type or "unnamed")
             for row, answer in zip(rows, answers, strict=True)
@@ -74,6 +76,16 @@ class OpenSearchSink:
         if any(answer.status in _POISON for answer in answers):
             raise self._backpressure("OpenSearch refuses rows of `duplicates`: are its templates up to date?")
         self._on_duplicates(sum(answer.status == _CREATED for answer in answers))
+
+    def _mark_letters(self, accepted: Sequence[Row]) -> None:
+        """Of events that were sent again. After they are stored: a letter is not called mended before it is."""
+        entries = [bulk.mending(row, row.mended) for row in accepted if row.mended]
+        if not entries:
+            return
+        answer = self._ask(lambda: self._client.bulk(body=b"".join(entries), filter_path=bulk.BULK_ANSWER))
+        for outcome in self._read(lambda: bulk.outcomes(answer, len(entries))):
+            if outcome.status not in (_UPDATED, _CREATED):
+                raise self._backpressure(f"OpenSearch answers {outcome.status} {outcome.error.type} to a letter's mark")
 
     def _create(self, rows: Sequence[Row], entries: Sequence[bytes]) -> list[bulk.Outcome]:
         """The final outcome of each row: created, exists or poison."""

@@ -14,8 +14,9 @@ from consumers.stages.access.hit import Hit
 from consumers.stages.access.remembered import Remembered
 from consumers.stages.access.site import CHECKOUT, OTHER, Site
 from consumers.stages.access.visits import BY_COOKIE, BY_VISIT, MINUTES, visit_of
+from consumers.stages.origin import origin_of
 from consumers.stages.rows import ShopFacts, stored_extra
-from contract.rows import HitRow, Origin
+from contract.rows import HitRow
 from contract.stamp import Stamp
 from contract.tables import HITS
 
@@ -104,7 +105,7 @@ class HitRows:
             device=device,
             is_bot=is_bot,
             flags=_FLAGGED[is_probe | is_scanner << 1 | failed << 2],
-            origin=None if stamp is None else Origin(file=stamp.f, offset=stamp.o, bytes=stamp.n, crc=stamp.c),
+            origin=origin_of(stamp),
             extra=stored_extra(hit.extra, {cookie: session}) if hit.extra else None,
         )
 

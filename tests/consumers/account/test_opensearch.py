@@ -13,9 +13,13 @@ from consumers.account.stores.store import Kind
 from consumers.account.testing.memory import Stored, hit, lines_of, tally_of
 from consumers.account.testing.rows import row_of
 from consumers.account.testing.suite import LONG_AGO, StoreConformance
+from consumers.sinks.opensearch.bulk import mending
 from consumers.sinks.opensearch.connection import connect
 from consumers.sinks.opensearch.mappings import templates
 from consumers.sinks.opensearch.templates import ensure_templates
+from consumers.stages.documents import document_of
+from consumers.stages.judge import Judged
+from contract.rows import HitRow, OrderRow
 from infra.local.endpoints import Endpoints
 from runtime.outage import Outage
 from runtime.settings import OpenSearch as Settings
@@ -52,7 +56,13 @@ class _Filled:
             }
             row_id = stored.row_id if stored.kind is not Kind.DUPLICATE else f"{stored.file_id}:{stored.offset}"
             action = {"create": {"_index": index[stored.kind], "_id": row_id}}
-            body += msgspec.json.encode(action) + b"\n" + msgspec.json.encode(row_of(stored)) + b"\n"
+            row = row_of(stored)
+            body += msgspec.json.encode(action) + b"\n" + msgspec.json.encode(row) + b"\n"
+            if stored.attempt and isinstance(row, OrderRow | HitRow):
+                made = document_of(Judged(row, None), 14)
+                assert made is not None
+                assert made.mended is not None
+                body += mending(made, made.mended)
         answer = self.client.bulk(body=body, params={"refresh": "true"})
         assert not answer["errors"], answer
 

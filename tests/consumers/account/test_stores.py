@@ -15,6 +15,7 @@ from consumers.account.stores.warehouse import TABLES
 from consumers.account.testing.memory import NOON, MemoryStore, Stored
 from consumers.account.testing.rows import TABLE_OF, columns_of, row_of
 from consumers.account.testing.suite import StoreConformance
+from consumers.mended import letters_open
 from consumers.warehouse.testing import lines_of, order
 from contract.tables import ACCOUNT, DUPLICATES, HITS, LETTERS, LINES, ORDERS, Kind
 
@@ -54,6 +55,7 @@ class _InDuckDb:
         for table in (ORDERS, LINES, HITS, LETTERS, DUPLICATES, ACCOUNT):
             columns = ", ".join(f"{column.name} {_TYPES[column.kind]}" for column in table.columns)
             self.database.execute(f"CREATE TABLE {table.name} ({columns})")
+        self.database.execute(f"CREATE VIEW letters_open AS {letters_open('letters', 'orders', 'hits')}")
         self.store = SqlStore("duckdb", self._query, TABLES)
 
     def put(self, rows: Sequence[Stored]) -> None:

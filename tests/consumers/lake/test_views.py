@@ -151,3 +151,19 @@ def test_athena_gets_one_statement_a_view_that_its_dialect_reads() -> None:
     for text in statements:
         parsed = sqlglot.parse_one(text, dialect="athena")
         assert parsed.key == "create"
+
+
+def test_a_letter_whose_line_was_accepted_when_it_was_sent_again_is_open_no_more() -> None:
+    lines = [("f", n) for n in range(5)]
+    refused = [letter(f"l{n}", day=DAY, arrived_at=AT, line=line) for n, line in enumerate(lines)]
+    foreign = letter("l9", day=DAY, arrived_at=AT, line=None)
+    accepted = [
+        order("l1", day=DAY, arrived_at=AT, line=lines[1], origin_attempt=1),
+        order("other", day=DAY, arrived_at=AT, line=lines[2], origin_attempt=2),  # its identity was what was mended
+        order("l3", day=DAY, arrived_at=AT, line=("g", 3), origin_attempt=1),  # of another line
+    ]
+    hits = [hit("l4", day=DAY, arrived_at=AT, line=lines[4], origin_attempt=1)]
+    lake = _Lake(accepted * 2, hits, [*refused * 2, foreign])
+    assert sorted(row["letter_id"] for row in lake.all("letters_open")) == ["l0", "l3", "l9"]
+    assert len(lake.all("letters_once")) == 6
+    assert list(lake.all("letters_open")[0]) == [column.name for column in LETTERS.columns]

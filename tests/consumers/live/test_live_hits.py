@@ -207,7 +207,8 @@ def test_live_reads_both_streams_and_its_log_counts_both(
         live=Live(application=live.name, access_application=f"{live.name}-access"),
     )
     kinesis = client("kinesis", stack.aws)
-    sold = [encoded(order(event_id=f"{live.name}-{n % 3}"), file=live.name, offset=n) for n in range(4)]
+    now = dt.datetime.now(dt.UTC).isoformat()
+    sold = [encoded(order(event_id=f"{live.name}-{n % 3}", event_time=now), file=live.name, offset=n) for n in range(4)]
     asked = [
         live.record(line, n) for n, line in enumerate([live.asked(0), live.asked(1), b"no access line"], start=100)
     ]

@@ -77,7 +77,7 @@ def test_every_column_is_the_rows_value(content: bytes, kind: type, table: str) 
     for name in row.__struct_fields__:
         value = getattr(row, name)
         if name == "origin":
-            parts = ("file", "offset", "bytes", "crc")
+            parts = ("file", "offset", "bytes", "crc", "attempt")
             expected |= {f"origin_{part}": None if value is None else getattr(value, part) for part in parts}
         elif name == "reasons":
             expected[name] = ",".join(value)

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from consumers.keeper.store import Discrepancy, Outrun
-from consumers.manifests import VERSION, padded
-from consumers.warehouse.migrations import MIGRATIONS, migrate
-from consumers.warehouse.schema import SCHEMA, Added
+from consumers.manifests import padded
+from consumers.warehouse.migrations import MIGRATIONS, migrate, migrations_of
+from consumers.warehouse.schema import SCHEMA
 from consumers.warehouse.testing import SpanWriter, heartbeat, hit, letter, lines_of, order
-from contract.tables import LETTERS, ORDERS, WAREHOUSE, Column, Kind
+from contract.tables import LETTERS, ORDERS, VERSION, WAREHOUSE, Column, Kind
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.testing import ManualClock
@@ -176,6 +176,22 @@ def test_a_line_that_was_a_letters_duplicate_and_is_accepted_later_keeps_its_one
     assert read(corner, "event_id, conflict, origin_offset", "duplicates") == [("e1", False, 102)]
     assert read(corner, "event_id", "conflicts") == []
     assert sorted(read(corner, "orders, letters, duplicates, redelivered", "commits")) == [(0, 0, 0, 1), (1, 1, 1, 0)]
+
+
+def test_a_letter_that_is_accepted_when_it_is_sent_again_stays_as_history_and_is_open_no_more(
+    new_store, corner, read, spans
+):
+    store = new_store(corner)
+    refused = [letter(f"e{n}", day=DAY, arrived_at=AT, line=("f1", n)) for n in (1, 2)]
+    store.take([spans.write({"letters": refused})])
+    assert read(corner, "letter_id", "letters_open") == [("e1",), ("e2",)]
+    again = an_order(1, offset=1, origin_attempt=1)
+    for _ in range(2):
+        store.take([spans.write({**sold(again), "letters": refused})])
+        assert read(corner, "letter_id", "letters_open") == [("e2",)]
+        assert read(corner, "letter_id", "letters") == [("e1",), ("e2",)]
+        assert read(corner, "event_id, origin_attempt", "orders") == [("e1", 1)]
+        assert read(corner, "event_id", "duplicates") == []
 
 
 def test_a_second_line_is_a_duplicate_and_other_content_a_conflict(new_store, corner, read, spans):
@@ -360,13 +376,10 @@ def taken_before(corner, stack, manifest):
 
 
 def test_a_column_that_came_later_goes_all_the_way(new_store, new_corner, read, lake, stack):
-    tier = Column(name="tier", kind=Kind.TEXT, nullable=True, longest=64)
+    tier = Column(name="tier", kind=Kind.TEXT, nullable=True, longest=64, since=VERSION + 1)
     wider = dataclasses.replace(ORDERS, columns=(*ORDERS.columns[:5], tier, *ORDERS.columns[5:]))
-    added = Added(table="orders", column="tier", since=VERSION + 1)
-    schema = dataclasses.replace(
-        SCHEMA, tables=(wider, *WAREHOUSE[1:]), added=(*SCHEMA.added, added), version=VERSION + 1
-    )
-    migrations = (*MIGRATIONS, schema.adding(added))
+    schema = dataclasses.replace(SCHEMA, tables=(wider, *WAREHOUSE[1:]), version=VERSION + 1)
+    migrations = migrations_of(schema)
     corner, spans = new_corner(), SpanWriter(lake, application="wider", schema=schema)
     new_store(corner).take([spans.write(sold(an_order(1)), version=VERSION)])
 

@@ -1,0 +1,22 @@
+"""Which letters are dead, and which were mended: a letter that is sent again, and accepted, is dead no more.
+
+It is the same line of the same file, so that an order or a hit with its origin tells. The letter's own row stays, as
+history. In SQL that Redshift, DuckDB and Athena read.
+"""
+
+
+def letters_open(letters: str, orders: str, hits: str) -> str:
+    """The text of the view: the rows of `letters` whose line has not been accepted since.
+
+    A letter counts by the verdict that came first, however often it was refused again. A foreign producer's record has
+    no line: its letter stays.
+    """
+    again = (
+        f"SELECT origin_file, origin_offset FROM {orders} WHERE origin_attempt > 0"
+        f" UNION SELECT origin_file, origin_offset FROM {hits} WHERE origin_attempt > 0"
+    )
+    return (
+        f"SELECT l.* FROM {letters} l LEFT JOIN ({again}) again"
+        " ON again.origin_file = l.origin_file AND again.origin_offset = l.origin_offset"
+        " WHERE again.origin_file IS NULL"
+    )
