@@ -9,13 +9,14 @@ import pytest
 
 from consumers.delivery import Backpressure
 from consumers.reference.in_force import SnapshotReference
-from consumers.reference.polling import look_again
+from consumers.reference.polling import Lookout, look_again
 from consumers.stages.facts import InForce
 from consumers.stages.rules import Rules, thresholds_of
 from contract.reference import LEAD, Customer, Price, Snapshot, summary_key
 from producers.reference.publish import publish
 from runtime.objects.testing import Fault, MemoryObjects
 from runtime.outage import Outage, Trouble
+from runtime.settings import Reference
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -254,3 +255,24 @@ def test_a_fault_in_a_look_does_not_end_the_looking(caplog: pytest.LogCaptureFix
     bench.bucket.trouble = broken
     look_again(bench.reader, Trouble("reference data", bench.clock))
     assert "the look failed" in caplog.text
+
+
+def test_a_host_without_a_thread_looks_when_it_is_asked_to_and_not_more_often_than_it_should() -> None:
+    bench = Bench()
+    bench.publish(100)
+    lookout = Lookout(bench.reader, Reference(poll_s=20.0), bench.clock)
+    bench.bucket.trouble = lambda operation, key: Fault.BEFORE
+    with pytest.raises(Outage):  # nothing is judged before the first look
+        lookout.look()
+    bench.bucket.next_faults()
+    lookout.look()
+    asked = len(bench.bucket.log)
+    bench.clock.advance(19)
+    lookout.look()
+    assert len(bench.bucket.log) == asked
+    bench.clock.advance(1)
+    lookout.look()
+    assert len(bench.bucket.log) > asked
+    bench.clock.advance(20)
+    bench.bucket.trouble = lambda operation, key: Fault.BEFORE
+    lookout.look()  # what is known goes on judging
