@@ -43,7 +43,7 @@ class SnapshotReference:
     def look(self) -> None:
         """Take in what is new, and load what judges now and next. Raises Outage: what is known goes on judging."""
         now = self._clock.now()
-        changed = [published.look() for published in self._published.values()]  # all of them, whatever is new
+        changed = [published.look(now) for published in self._published.values()]  # all of them, whatever is new
         with self._lock:
             if self._known_until is not None and self._known_until < now:
                 self._gaps.append((self._known_until, now))

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from contract.reference import FORMAT, Kind, Snapshot, folder, in_order, summary
 from runtime.objects import Objects
 
 _log = logging.getLogger(__name__)
+
+_PUBLISHING = timedelta(minutes=10)  # takes a minute for five million customers
 
 Loaded = Any  # PriceList or CustomerList, as its kind says
 
@@ -28,16 +31,18 @@ class Published:
         self.kind = kind
         self._objects = objects
         self._seen: dict[str, Snapshot | None] = {}  # by version; None: refused. Replaced as a whole
+        self._unfinished: dict[str, datetime | None] = {}  # without a summary, since when; None: it was said
         self._lock = threading.Lock()
 
-    def look(self) -> bool:
+    def look(self, now: datetime) -> bool:
         """Read what is new. Returns whether something is. Raises Outage: what is known stays."""
         is_new = False
         for version in self._objects.folders(folder(self.kind)):
             if version not in self._seen:
                 try:
                     summary = self._objects.get(summary_key(self.kind, version))
-                except KeyError:  # on its way, or abandoned: it does not count
+                except KeyError:
+                    self._wait_for(version, now)
                     continue
                 snapshot = self._read(version, summary)
                 self._remember(version, snapshot)
@@ -80,6 +85,18 @@ class Published:
         if trouble:
             self._refuse(version, trouble)
         return None if trouble else snapshot
+
+    def _wait_for(self, version: str, now: datetime) -> None:
+        """It is on its way, and does not count; or abandoned, which somebody has to hear of, once."""
+        since = self._unfinished.setdefault(version, now)
+        if since is not None and now - since > _PUBLISHING:
+            self._unfinished[version] = None
+            _log.error(
+                "%s %s is half written for %s, the one before it stays in force: publish it again",
+                self.kind,
+                version,
+                now - since,
+            )
 
     def _refuse(self, version: str, why: str) -> None:
         _log.error("%s %s is refused, the one before it stays in force: %s", self.kind, version, why)

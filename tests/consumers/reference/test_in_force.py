@@ -157,6 +157,24 @@ def test_a_file_of_another_kind_or_with_fewer_rows_is_refused(caplog: pytest.Log
         assert f"{version} is refused" in caplog.text
 
 
+def test_a_snapshot_that_stays_half_written_is_called_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.publish(100)
+    bench.reader.look()
+    abandoned = bench.publish(200)
+    summary = bench.bucket.stored.pop(summary_key("catalogue", abandoned.version))
+    for _ in range(30):
+        bench.reader.look()
+        bench.clock.advance(60)
+    assert [record.getMessage() for record in caplog.records if "half written" in record.getMessage()] == [
+        f"catalogue {abandoned.version} is half written for 0:11:00, the one before it stays in force: publish it again"
+    ]
+    assert price_in(bench.reader.at(bench.clock.now())) == 100
+    bench.bucket.stored[summary_key("catalogue", abandoned.version)] = summary
+    bench.reader.look()
+    assert price_in(bench.reader.at(bench.clock.now())) == 200
+
+
 def test_a_half_published_snapshot_does_not_count_until_it_is_whole() -> None:
     bench = Bench()
     bench.publish(100)
