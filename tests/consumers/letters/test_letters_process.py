@@ -18,7 +18,7 @@ from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
 from consumers.letters import command
-from consumers.manifests import START
+from consumers.manifests import START, Manifest
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.spans.chain import Chain, shards_of
 from consumers.spans.testing import Chained
@@ -105,10 +105,11 @@ class Shop:
             cold.join()
         assert sum(m.records for c in self.chains() for m in c.manifests) == records
         lake = S3Objects(self._s3, self.lake.bucket)
+        taken, fresh = self.store.taken(), list[Manifest]()
         for application in (self.name, f"{self.name}-access"):
             for shard in shards_of(lake, application):
-                taken = self.store.taken().get((application, shard), START)
-                self.store.take(list(Chain(lake, application, shard).after(taken)))
+                fresh += Chain(lake, application, shard).after(taken.get((application, shard), START))
+        self.store.take(fresh)
 
     def rows(self, text: str) -> list[dict[str, Any]]:
         return [dict(row) for row in LakeReader(self.store).query(text)]
@@ -197,20 +198,3 @@ def test_letters_are_listed_mended_and_sent_again_and_each_is_sold_once(shop: Sh
         assert PERSON not in output.output
     assert PERSON in run("show", "e-1", "--original").stdout
     assert run("show", "e-none").exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        (("--patch", "{"), "--patch is no JSON"),
-        (("--patch", "[1]"), "no JSON object"),
-        (("--select", "lines"), "--select without --patch"),
-        (("--patch", "{}", "--select", "lines["), "no JMESPath"),
-        (("--patch", "{}", "--encoding", "none-such"), "no such one"),
-    ],
-)
-def test_options_that_are_wrong_are_said_before_anything_is_read(
-    shop: Shop, run: Callable[..., Result], options: tuple[str, ...], why: str
-) -> None:
-    result = run("mend", *options)
-    assert result.exit_code != 0 and why in str(result.exception)
