@@ -118,12 +118,14 @@ def resend_duty(
         effect=effect,
     )
     kinds: tuple[Kind, ...] = ("catalogue", "customers")
+    lake = LakeStore(LakeCatalogue(settings.aws, effect), settings.lake)
     return ResendDuty(
         shelf,
         ledger,
-        LakeStored(LakeReader(LakeStore(LakeCatalogue(settings.aws, effect), settings.lake), memory_mib=_LOOK_MIB)),
+        LakeStored(LakeReader(lake, memory_mib=_LOOK_MIB)),
         sender,
         [Published(bucket, kind) for kind in kinds],
+        ready=lake.prepare,
         first_wait_s=keeper.resend_wait_s,
         grace_h=keeper.resend_grace_h,
         clock=clock,

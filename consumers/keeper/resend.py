@@ -52,10 +52,13 @@ class ResendDuty:
         sender: Sender,
         published: Sequence[Published],
         *,
+        ready: Callable[[], None],
         first_wait_s: float,
         grace_h: float,
         clock: Clock,
     ) -> None:
+        """`ready` sees that the lake can be asked, and raises ConfigError, Outage."""
+        self._ready = ready
         self._shelf = shelf
         self._ledger = ledger
         self._stored = stored
@@ -69,7 +72,7 @@ class ResendDuty:
         self._sent = 0
 
     def prepare(self) -> None:
-        """Nothing has to be there: buckets and streams are asked at each turn."""
+        self._ready()
 
     def turn(self, check: Callable[[], None], stop: Stop) -> None:
         for published in self._published.values():

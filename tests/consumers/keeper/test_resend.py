@@ -63,6 +63,7 @@ class Bench(LettersBench):
                 stop=StopAfter(10_000, self.clock),
             ),
             [Published(self.bucket, kind) for kind in kinds],
+            ready=held,
             first_wait_s=WAIT_S,
             grace_h=GRACE_H,
             clock=self.clock,
