@@ -14,6 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from consumers.cold_process import run_cold
+from consumers.keeper.process import resend_duty
+from consumers.keeper.resend import ResendDuty
+from consumers.keeper.settings import Keeper, KeeperSettings
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
@@ -29,6 +32,7 @@ from infra.local.prepare import make_stream
 from producers.reference.publish import publish
 from runtime.aws import client
 from runtime.clock import SystemClock
+from runtime.effects import no_effect
 from runtime.objects.s3 import S3Objects
 from runtime.settings import Lake, Reference, Streams
 
@@ -111,6 +115,18 @@ class Shop:
                 fresh += Chain(lake, application, shard).after(taken.get((application, shard), START))
         self.store.take(fresh)
 
+    def resend_duty(self) -> ResendDuty:
+        """The keeper's, in a hurry."""
+        settings = KeeperSettings(
+            aws=self.settings.aws,
+            lake=self.lake,
+            streams=self.settings.streams,
+            reference=self.settings.reference,
+            keeper=Keeper(applications=f"{self.name},{self.name}-access", resend_wait_s=0.01),
+        )
+        lake = S3Objects(self._s3, self.lake.bucket)
+        return resend_duty(settings, lake, threading.Event(), SystemClock(), no_effect)
+
     def rows(self, text: str) -> list[dict[str, Any]]:
         return [dict(row) for row in LakeReader(self.store).query(text)]
 
@@ -147,16 +163,17 @@ def test_letters_are_listed_mended_and_sent_again_and_each_is_sold_once(shop: Sh
             bad(4, order_id="O-sold"),
             bad(5, total=1),
             bad(6, lines=[{"sku": "85123A", "quantity": 6, "unit_price": 255}], order_id="O-sold", event_id="sold"),
+            bad(7, lines=[{"sku": "NEW", "quantity": 6, "unit_price": 255}]),
         ],
     )
     shop.put(f"{shop.name}-access", [enveloped(b"[error] File does not exist", kind="access", offset=50)])
-    shop.take_in(8)
+    shop.take_in(9)
 
     listed = run("list", "--json")
     assert listed.exit_code == 0, listed.output
     letters = [json.loads(line) for line in listed.stdout.splitlines()]
     assert {letter["state"] for letter in letters} == {"open"}
-    assert sorted(letter["reasons"][0] for letter in letters) == ["not_access", *["unknown_sku"] * 6]
+    assert sorted(letter["reasons"][0] for letter in letters) == ["not_access", *["unknown_sku"] * 7]
     table = run("list", "--reason", "unknown_sku", "--source", "shop")
     assert "unknown_sku" in table.stdout and "e-1" in table.stdout and "not_access" not in table.stdout
 
@@ -169,25 +186,30 @@ def test_letters_are_listed_mended_and_sent_again_and_each_is_sold_once(shop: Sh
     assert (applied["sent"], applied["refused"], applied["revenue"]) == (4, 1, {"GBP": 4 * 2025})
     assert any("order id is stored" in why for why in applied["left_out"])
     assert json.loads(run("mend", *select, "--apply", "--json").stdout)["sent"] == 0
-    shop.take_in(12)
+    shop.take_in(13)
     assert json.loads(run("mend", *select, "--apply", "--json").stdout)["sent"] == 0
 
-    shop.publish("85123a")  # the catalogue is corrected, to what the shop writes
+    shop.publish("85123a", "NEW")  # the catalogue is corrected, to what the shop writes
     total = ("mend", "e-5", "--patch", '{"total":2025}', "--apply", "--json")
     assert json.loads(run(*total).stdout)["sent"] == 1
     hit = json.dumps({"time": now, "path": "/cart", "status": 200})
     assert json.loads(run("mend", "--reason", "not_access", "--patch", hit, "--apply", "--json").stdout)["sent"] == 1
-    shop.take_in(14)
+    duty = shop.resend_duty()
+    duty.prepare()
+    for _ in range(2):
+        duty.turn(lambda: None, threading.Event())
+    assert duty.report() == "letters: 1 sent again, 2 waiting"  # the other one is sold already
+    shop.take_in(16)
     assert json.loads(run("replay", "--json").stdout)["sent"] == 0
 
     states = {}
     for line in run("list", "--json").stdout.splitlines():
         letter = json.loads(line)
         states[letter["offset"]] = letter["state"]
-    assert states == {**dict.fromkeys((0, 1, 2, 3, 5, 50), "mended"), 4: "open"}
+    assert states == {**dict.fromkeys((0, 1, 2, 3, 5, 7, 50), "mended"), 4: "open"}
     rows = shop.rows("SELECT event_id, order_id, revenue, origin_offset FROM orders")
-    assert sorted(row["origin_offset"] for row in rows) == [0, 1, 2, 3, 5, 6]
-    assert len({row["order_id"] for row in rows}) == 6
+    assert sorted(row["origin_offset"] for row in rows) == [0, 1, 2, 3, 5, 6, 7]
+    assert len({row["order_id"] for row in rows}) == 7
     letter_ids = {row["origin_offset"]: row["letter_id"] for row in shop.rows("SELECT * FROM letters")}
     assert {row["origin_offset"]: row["event_id"] for row in rows if row["origin_offset"] == 3} == {3: letter_ids[3]}
     assert len(shop.rows("SELECT * FROM hits WHERE page = 'cart'")) == 1
