@@ -81,7 +81,7 @@ def show_case(case: Case, history: Sequence[Attempt], console: Console) -> None:
     if letter.detail:
         say(console, f"  where     {letter.detail}")
     say(console, "  history")
-    for at, text in sorted(_history(case, history)):
+    for at, text in sorted(_history(case, history), key=lambda each: each[0]):
         say(console, f"    {at:%Y-%m-%d %H:%M:%S} {text}")
     say(console, f"  original  {letter.original}; --original prints it, personal data included")
 
