@@ -14,13 +14,22 @@ from consumers.keeper.commit import CommitDuty
 from consumers.keeper.duties import Attendance, Duty
 from consumers.keeper.lease import KeeperLease
 from consumers.keeper.portions import Limits
+from consumers.keeper.resend import ResendDuty
 from consumers.keeper.settings import Keeper, KeeperSettings
 from consumers.keeper.store import HistoryStore
 from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.expiry import ExpiryDuty
+from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
+from consumers.letters.accepted import LakeStored
+from consumers.letters.cases import Shelf
+from consumers.letters.ledger import Ledger
+from consumers.letters.outlets import outlet_of
+from consumers.letters.sending import Sender
+from consumers.reference.published import Published
 from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from consumers.warehouse.store import WarehouseStore
+from contract.reference import Kind
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
 from runtime.effects import Effect, no_effect
@@ -36,6 +45,7 @@ _MIB = 1 << 20
 _LEASE_S = 0.5  # between two looks at the lease: a successor begins within 2 s of a clean stop
 _EXPIRY_S = 600.0
 _CONNECTIONS = 32
+_LOOK_MIB = 256  # of DuckDB, for what the lake has accepted of a few lines
 
 Scheduled = tuple[Duty, Cadence]
 
@@ -59,6 +69,8 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
         (commit_duty(warehouse, objects, keeper, clock, effect), warehouse_cadence),
         (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock, effect=effect), Cadence.always(_EXPIRY_S)),
     ]
+    if settings.reference.bucket:
+        duties.append((resend_duty(settings, objects, stop, clock, effect), Cadence.always(keeper.resend_s)))
     lease = lease_of(settings, clock)
     if await_services(lease, objects, settings, stop, clock):
         keep(duties, lease, stop, keeper.report_s, clock)
@@ -66,7 +78,7 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
 
 def commit_duty(store: HistoryStore, objects: Objects, keeper: Keeper, clock: Clock, effect: Effect) -> CommitDuty:
     """The duty that fills `store`. Raises ConfigError for an empty list of applications."""
-    applications = [name.strip() for name in keeper.applications.split(",") if name.strip()]
+    applications = _applications(keeper)
     if not applications:
         raise ConfigError(
             "[keeper] applications is empty: name cold's applications, such as storepulse-cold-transactions"
@@ -79,6 +91,49 @@ def commit_duty(store: HistoryStore, objects: Objects, keeper: Keeper, clock: Cl
         clock=clock,
         effect=effect,
     )
+
+
+def resend_duty(
+    settings: KeeperSettings, objects: Objects, stop: threading.Event, clock: Clock, effect: Effect
+) -> ResendDuty:
+    """The duty that sends letters again. Raises ConfigError."""
+    s3, keeper = client("s3", settings.aws), settings.keeper
+    restricted = S3Objects(s3, settings.lake.restricted_bucket)
+    bucket = S3Objects(s3, settings.reference.bucket, setting="[reference] bucket")
+    ledger = Ledger(restricted)
+    shelf = Shelf(
+        lake=objects,
+        restricted=restricted,
+        applications=_applications(keeper),
+        access_stream=settings.streams.access,
+    )
+    sender = Sender(
+        ledger,
+        lambda kind: outlet_of(kind, settings.streams, settings.aws, settings.kafka),
+        by="keeper",
+        per_s=keeper.resend_rate,
+        clock=clock,
+        rng=random.Random(),
+        stop=stop,
+        effect=effect,
+    )
+    kinds: tuple[Kind, ...] = ("catalogue", "customers")
+    lake = LakeStore(LakeCatalogue(settings.aws, effect), settings.lake)
+    return ResendDuty(
+        shelf,
+        ledger,
+        LakeStored(LakeReader(lake, memory_mib=_LOOK_MIB)),
+        sender,
+        [Published(bucket, kind) for kind in kinds],
+        ready=lake.prepare,
+        first_wait_s=keeper.resend_wait_s,
+        grace_h=keeper.resend_grace_h,
+        clock=clock,
+    )
+
+
+def _applications(keeper: Keeper) -> list[str]:
+    return [name.strip() for name in keeper.applications.split(",") if name.strip()]
 
 
 def lease_of(settings: KeeperSettings, clock: Clock) -> KeeperLease:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from runtime.settings import Aws, Lake, Seconds, Shop, Warehouse, setting
+from runtime.settings import Aws, Kafka, Lake, Reference, Seconds, Shop, Streams, Warehouse, setting
 
 _Count = Annotated[int, Meta(gt=0)]
 
@@ -38,6 +38,20 @@ class Keeper:
         " hour",
         unit="h",
     )
+    resend_s: Seconds = setting(60.0, "between two looks for letters that may be sent again by themselves", unit="s")
+    resend_wait_s: Seconds = setting(
+        300.0,
+        "from a refusal to the next attempt, doubled with each one; and only once a newer list is in force",
+        unit="s",
+    )
+    resend_grace_h: Annotated[float, Meta(gt=0, le=720)] = setting(
+        72.0,
+        "from the first refusal until a letter is left to people: a weekend; originals are kept for 720",
+        unit="h",
+    )
+    resend_rate: Annotated[float, Meta(gt=0, le=10_000)] = setting(
+        100.0, "letters sent again in a second: the shop's own orders come first"
+    )
     lease_table: str = setting("storepulse-keeper", "DynamoDB table of the keeper's lease, of its own")
     name: str = setting("", "name in the lease, a random part is added; empty: the host's name")
     failover_s: Seconds = setting(10.0, "a keeper that is silent for so long is replaced", unit="s")
@@ -58,6 +72,9 @@ class KeeperSettings:
     lake: Lake = Lake()
     warehouse: Warehouse = Warehouse()
     shop: Shop = Shop()
+    streams: Streams = Streams()
+    kafka: Kafka = Kafka()
+    reference: Reference = Reference()
     keeper: Keeper = Keeper()
 
 
