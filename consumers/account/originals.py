@@ -13,7 +13,7 @@ from consumers.spans.raw import RawRecord, read_raw
 from consumers.stages.access.decode import decode_access
 from consumers.stages.decode import decode
 from consumers.stages.events import Event, Unreadable
-from consumers.stages.identity import event_id_of
+from consumers.stages.identity import event_id_of, event_id_of_access
 from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 from runtime.objects import Objects
@@ -122,7 +122,7 @@ def _identity_of(record: RawRecord, shard_id: str, stamp: Stamp) -> str:
     if stamp.k == ACCESS:
         read = decode_access(record.data)
         line = None if isinstance(read, Heartbeat) else read.line
-        return event_id_of(None, stamp, line, record.data, shard_id, record.position)
+        return event_id_of_access(stamp, line, record.data, shard_id, record.position)
     event = decode(record.data)
     own = (
         event.order.event_id if isinstance(event, Event) else event.event_id if isinstance(event, Unreadable) else None

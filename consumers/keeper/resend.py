@@ -76,7 +76,7 @@ class ResendDuty:
 
     def turn(self, check: Callable[[], None], stop: Stop) -> None:
         for published in self._published.values():
-            published.look()
+            published.look(self._clock.now())
         fault = self._walk()
         now = self._clock.now()
         self._waiting = {

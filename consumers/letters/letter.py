@@ -13,7 +13,7 @@ from consumers.stages.access.decode import decode_access
 from consumers.stages.access.hit import Request
 from consumers.stages.decode import decode
 from consumers.stages.events import Event
-from consumers.stages.identity import event_id_of
+from consumers.stages.identity import event_id_of, event_id_of_access
 from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 
@@ -65,7 +65,8 @@ def letter_of(record: RawRecord, manifest: Manifest, key: str, kind: Kind) -> Le
         line, stamp = read.line, read.stamp
     else:
         own, order_id, line, stamp = read.event_id, read.order_id, read.line, read.stamp
-    letter_id = event_id_of(own, stamp, line, record.data, manifest.shard_id, record.position)
+    where = line, record.data, manifest.shard_id, record.position
+    letter_id = event_id_of_access(stamp, *where) if kind == "access" else event_id_of(own, stamp, *where)
     return Letter(
         name=f"{stamp.f}:{stamp.o}" if stamp else letter_id,
         letter_id=letter_id,

@@ -10,10 +10,11 @@ from consumers.delivery import Position
 from consumers.letters.letter import Letter
 from consumers.letters.merge_patch import Json, merged
 from consumers.letters.selection import Place, Selection, Unselectable, replaced
+from consumers.stages.access.decode import decode_access
 from consumers.stages.decode import decode
 from consumers.stages.envelope import Opened, opened
 from consumers.stages.events import Event, Unreadable
-from consumers.stages.identity import event_id_of
+from consumers.stages.identity import event_id_of, event_id_of_access
 from consumers.stages.shape import is_too_deep
 from contract.reasons import Reason
 
@@ -72,7 +73,7 @@ def resent(letter: Letter, data: bytes, mend: Mend | None, attempt: int) -> Rese
         made = Resent(data=_unchanged(letter, data, attempt), key=_key_of(letter), attempt=attempt)
     else:
         made = _mended(letter, data, mend, attempt)
-    if letter.kind == "order" and _identity_of(letter, made.data) != letter.letter_id:
+    if _identity_of(letter, made.data) != letter.letter_id:
         made = replace(made, data=_identified(letter, made.data))
     size = len(made.data) + len(made.key)
     if size > RECORD_LIMIT:
@@ -138,7 +139,7 @@ def _mended(letter: Letter, data: bytes, mend: Mend, attempt: int) -> Resent:
             document = replaced(document, place, after)
     if not changes:
         raise Unsendable("the patch changes nothing in it")
-    if letter.kind == "order" and document.get("event_id") != own:
+    if document.get("event_id") != own:
         raise Unsendable("the patch changes event_id, which is its identity: leave it out")
     if "_sp" in document:
         raise Unsendable("it brings an `_sp` of its own, which is the agent's field: patch it with null")
@@ -161,6 +162,9 @@ def _identified(letter: Letter, data: bytes) -> bytes:
 
 
 def _identity_of(letter: Letter, data: bytes) -> str:
+    if letter.kind == "access":
+        access = decode_access(data)
+        return event_id_of_access(letter.stamp, getattr(access, "line", None), data, "", Position(0))
     read = decode(data)
     own = read.order.event_id if isinstance(read, Event) else read.event_id if isinstance(read, Unreadable) else None
     line = read.line if isinstance(read, Unreadable) else None

@@ -3,7 +3,8 @@
 import hashlib
 import zlib
 
-from msgspec.json import Encoder
+import msgspec
+from msgspec.json import Decoder, Encoder
 
 from consumers.delivery import Position
 from consumers.stages.events import Event
@@ -13,6 +14,13 @@ from contract.stamp import Stamp
 LONGEST_ID = 512  # bytes of UTF-8 in an OpenSearch `_id`
 
 _encode = Encoder().encode
+
+
+class _Kept(msgspec.Struct, frozen=True, gc=False):
+    event_id: str | None = None
+
+
+_kept = Decoder(_Kept)
 
 
 def event_id_of(
@@ -29,6 +37,20 @@ def event_id_of(
     if stamp is not None:
         return identity.event_id_of_line(stamp, original_line(data, stamp) if line is None else line)
     return identity.event_id_of_record(shard_id, position.sequence, position.sub_sequence)
+
+
+def event_id_of_access(stamp: Stamp | None, line: bytes | None, data: bytes, shard_id: str, position: Position) -> str:
+    """The same of an access line, whose own id is none: a client may send any. What a letter was mended into keeps the
+    letter's, which was written beside the stamp."""
+    own = _kept_id(data) if stamp is not None and stamp.a and line is None else None
+    return event_id_of(own, stamp, line, data, shard_id, position)
+
+
+def _kept_id(data: bytes) -> str | None:
+    try:
+        return _kept.decode(data).event_id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def original_line(data: bytes, stamp: Stamp) -> bytes:

@@ -11,7 +11,7 @@ from consumers.stages.access.rows import HitRows
 from consumers.stages.access.site import Site, load_site
 from consumers.stages.events import Fault, Unreadable
 from consumers.stages.heartbeats import heartbeat_row
-from consumers.stages.identity import event_id_of
+from consumers.stages.identity import event_id_of_access
 from consumers.stages.judge import Judged
 from consumers.stages.rows import Arrival, ShopFacts, letter_row
 from contract.heartbeat import Heartbeat
@@ -74,4 +74,4 @@ def _letter(fault: Fault, read: Request | Unreadable, shard: Shard, record: Reco
 def _id_of(read: Request | Unreadable, shard: Shard, record: Record) -> str:
     if read.stamp is not None and read.line is not None:
         return event_id_of_line(read.stamp, read.line)
-    return event_id_of(None, read.stamp, read.line, record.data, shard.shard_id, record.position)
+    return event_id_of_access(read.stamp, read.line, record.data, shard.shard_id, record.position)

@@ -211,7 +211,7 @@ def test_an_access_line_is_sent_again_as_it_was_or_mended_as_json() -> None:
     hit = verdict(again(data, {"time": "2026-11-27T08:00:00Z", "path": "/cart"}, kind="access").data, "access")
     assert isinstance(hit, HitRow) and hit.page == "cart" and hit.origin is not None
     twice = verdict(again(data, {"time": "2026-11-27T08:00:00Z", "path": "/"}, kind="access").data, "access", first=5)
-    assert isinstance(twice, HitRow) and twice.event_id == hit.event_id
+    assert isinstance(twice, HitRow) and twice.event_id == hit.event_id == row.letter_id
     with pytest.raises(Unsendable, match="no agent"):
         again(b"[error] File does not exist", kind="access")
 
