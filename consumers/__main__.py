@@ -14,13 +14,17 @@ from runtime.outage import Outage
 
 class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), "account"]
+        return [*super().list_commands(ctx), "account", "identity"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "account":
             from consumers.account.command import account
 
             return account
+        if cmd_name == "identity":
+            from consumers.keys.command import identity
+
+            return identity
         return super().get_command(ctx, cmd_name)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec.json import Decoder, Encoder
 
 from consumers.delivery import Position
 from consumers.stages.events import Event, Fault
+from consumers.stages.facts import ALWAYS, NEVER
 from consumers.stages.identity import content_hash_of
 from consumers.stages.origin import origin_of
 from contract.identity import IdentityKey
@@ -40,10 +42,30 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopFacts:
-    """What rows need to know of the shop."""
+    """What rows need to know of the shop, for what arrives from `since` to before `until`. One alone is a `Shop`."""
 
     key: IdentityKey
     zone: ZoneInfo  # days are cut here
+    since: datetime = ALWAYS
+    until: datetime = NEVER
+
+    def at(self, arrived_at: datetime) -> "ShopFacts":
+        return self
+
+    def key_ids(self, first: datetime, last: datetime) -> str:
+        return self.key.key_id
+
+
+class Shop(Protocol):
+    """The shop through time: its key changes. Safe from any thread."""
+
+    def at(self, arrived_at: datetime) -> ShopFacts:
+        """What holds for a record that arrived then: the same answer whenever it is asked."""
+        ...
+
+    def key_ids(self, first: datetime, last: datetime) -> str:
+        """Of all keys that hash what arrived between the two, both included; comma between."""
+        ...
 
 
 def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts, *, is_late: bool = False) -> OrderRow:
