@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from consumers.stages.facts import ALWAYS
 from contract.identity import IdentityKey
 from runtime.errors import ConfigError
 
@@ -41,9 +42,7 @@ def document_of(keys: Iterable[IdentityKey]) -> bytes:
 
 def in_order(keys: Iterable[IdentityKey]) -> list[IdentityKey]:
     """By the time from which they hash."""
-    return sorted(
-        keys, key=lambda key: (key.effective_at is not None, key.effective_at and key.effective_at.timestamp())
-    )
+    return sorted(keys, key=lambda key: key.effective_at or ALWAYS)
 
 
 def _read(body: bytes) -> Sequence[IdentityKey]:

@@ -63,7 +63,7 @@ SECRET = "c2VjcmV0LXRoYXQtbm9ib2R5LXNoYWxsLWV2ZXItc2VlLTE="
     ],
 )
 def test_a_document_that_is_none_is_one_line_without_a_word_of_it(body: bytes) -> None:
-    with pytest.raises(ConfigError, match="^here") as raised:
+    with pytest.raises(ConfigError, match=r"^here") as raised:
         parse_keys(body, "here")
     assert "\n" not in str(raised.value)
     assert SECRET not in str(raised.value)
@@ -77,5 +77,5 @@ def test_a_short_secret_is_refused_by_its_number() -> None:
 
 def test_no_way_of_printing_a_key_shows_its_secret() -> None:
     (parsed,) = parse_keys(json.dumps(key("k1", SECRET)).encode(), "here")
-    for shown in (repr(parsed), str(parsed), f"{parsed}", repr([parsed]), "%s" % (parsed,)):
+    for shown in (repr(parsed), str(parsed), f"{parsed}", repr([parsed])):
         assert "secret-that" not in shown and SECRET not in shown

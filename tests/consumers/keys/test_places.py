@@ -2,21 +2,20 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from consumers.__main__ import consumers
 from consumers.keys.document import document_of, parse_keys
 from consumers.keys.places import Absent, FilePlace, ParameterPlace, Place, SecretPlace, place_of
 from contract.identity import IdentityKey
 from infra.local.endpoints import Endpoints
-from infra.local.home import PROJECT
 from runtime.aws import client
+from runtime.command import EXIT_CONFIG
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.settings import Aws
@@ -77,25 +76,19 @@ def test_a_rotation_on_every_place(named: tuple[str, Aws]) -> None:
 def identity(setting: str, aws: Aws, *arguments: str) -> tuple[int, str, str]:
     """The command's exit code, stdout and stderr; neither shows a secret of the place."""
     environ = {
-        **os.environ,
         "STOREPULSE_SETTINGS": "/dev/null",
         "STOREPULSE_IDENTITY_KEY": setting,
         **{f"STOREPULSE_AWS_{name.upper()}": str(getattr(aws, name)) for name in Aws.__dataclass_fields__},
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "consumers", "identity", *arguments],
-        cwd=PROJECT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = CliRunner().invoke(consumers, ["identity", *arguments], env=environ)
+    refused = done.exception if isinstance(done.exception, ConfigError) else ""
+    complaint = f"{refused}{done.stderr}"
     try:
         held = json.loads(place_of(setting, aws).read())["keys"]
     except Absent:
         held = []
-    assert not [key for key in held if key["secret"] in done.stdout + done.stderr]
-    return done.returncode, done.stdout, done.stderr
+    assert not [key for key in held if key["secret"] in done.stdout + complaint]
+    return (EXIT_CONFIG if refused else done.exit_code), done.stdout, complaint
 
 
 @pytest.mark.integration
@@ -114,18 +107,17 @@ def test_a_secret_is_found_by_its_arn_and_may_be_binary(stack: Endpoints) -> Non
 
 @pytest.mark.unit
 def test_a_parameter_that_is_written_keeps_its_key_and_tier() -> None:
-    class Store:
-        put: dict[str, Any] = {}
+    put: dict[str, Any] = {}
 
+    class Store:
         def describe_parameters(self, **_: Any) -> Any:
             return {"Parameters": [{"KeyId": "alias/ours", "Tier": "Advanced"}]}
 
         def put_parameter(self, **given: Any) -> None:
-            self.put.update(given)
+            put.update(given)
 
-    store = Store()
-    ParameterPlace(store, "/k").write(b"{}")
-    assert (store.put["KeyId"], store.put["Tier"], store.put["Type"]) == ("alias/ours", "Advanced", "SecureString")
+    ParameterPlace(Store(), "/k").write(b"{}")
+    assert (put["KeyId"], put["Tier"], put["Type"]) == ("alias/ours", "Advanced", "SecureString")
 
 
 @pytest.mark.unit

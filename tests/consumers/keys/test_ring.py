@@ -72,7 +72,7 @@ def test_a_key_is_in_force_from_its_time_on_whenever_it_is_asked() -> None:
 
 
 def test_both_streams_hash_with_the_key_of_the_arrival_and_name_it() -> None:
-    made, _ = ring(OLD, NEW)
+    made, _ = ring(OLD, NEW, clock=ManualClock(BEFORE))
     orders, access = OrderJudge(Fixed(facts=FACTS), made), AccessJudge(made)
     record, line = encoded(order(customer_id="C-1", session_id="S-1")), stamped(ACCESS, kind="access")
     for at, key in ((BEFORE, OLD), (AFTER, NEW), (BEFORE, OLD)):
@@ -127,6 +127,7 @@ def test_with_the_service_away_the_keys_go_on_and_are_stale_after_the_lead(caplo
     assert made.key_ids(missed, missed) == "old (stale)"
     assert "GetSecretValue: 503; the last one known goes on judging" in caplog.text
     place.trouble = None
+    clock.advance(1)
     look_again(made, trouble)
     assert not made.is_stale
     assert made.key_ids(missed, missed) == "old (stale)"
