@@ -11,15 +11,20 @@ from contextlib import suppress
 from consumers.keeper.backlog import BucketChains
 from consumers.keeper.cadence import Cadence, parse_cadence
 from consumers.keeper.commit import CommitDuty
+from consumers.keeper.conflicts import ConflictDuty
 from consumers.keeper.duties import Attendance, Duty
 from consumers.keeper.lease import KeeperLease
 from consumers.keeper.portions import Limits
 from consumers.keeper.settings import Keeper, KeeperSettings
 from consumers.keeper.store import HistoryStore
 from consumers.lake.catalogue import LakeCatalogue
+from consumers.lake.conflicts import LakeContents
 from consumers.lake.expiry import ExpiryDuty
 from consumers.lake.store import LakeStore
+from consumers.sinks.opensearch.conflicts import OpenSearchConflicts
+from consumers.sinks.opensearch.connection import connect
 from consumers.sources.kinesis.table import DynamoDbLeaseTable
+from consumers.warehouse.conflicts import WarehouseConflicts
 from consumers.warehouse.store import WarehouseStore
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
@@ -48,6 +53,7 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
     """
     keeper, zone, clock = settings.keeper, settings.shop.zone(), SystemClock()
     lake_cadence = parse_cadence(keeper.lake_cadence, zone, "[keeper] lake_cadence")
+    conflicts_cadence = parse_cadence(keeper.conflicts_cadence, zone, "[keeper] conflicts_cadence")
     warehouse_cadence = parse_cadence(keeper.warehouse_cadence, zone, "[keeper] warehouse_cadence")
     objects = S3Objects(client("s3", settings.aws, connections=_CONNECTIONS), settings.lake.bucket)
     lake = LakeStore(LakeCatalogue(settings.aws, effect), settings.lake)
@@ -58,6 +64,14 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
         (commit_duty(lake, objects, keeper, clock, effect), lake_cadence),
         (commit_duty(warehouse, objects, keeper, clock, effect), warehouse_cadence),
         (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock, effect=effect), Cadence.always(_EXPIRY_S)),
+        (
+            ConflictDuty(WarehouseConflicts(settings.warehouse, effect=effect), LakeContents(lake), clock),
+            conflicts_cadence,
+        ),
+        (
+            ConflictDuty(OpenSearchConflicts(connect(settings.opensearch), clock, effect), LakeContents(lake), clock),
+            conflicts_cadence,
+        ),
     ]
     lease = lease_of(settings, clock)
     if await_services(lease, objects, settings, stop, clock):

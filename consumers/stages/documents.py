@@ -8,7 +8,7 @@ from msgspec.json import Encoder
 from consumers.delivery import Row
 from consumers.stages.judge import Judged
 from consumers.stages.rows import read_on
-from contract.rows import HeartbeatRow, LetterRow, OrderRow, Origin
+from contract.rows import HeartbeatRow, HitRow, LetterRow, OrderRow, Origin
 
 _encode = Encoder().encode
 
@@ -24,9 +24,20 @@ def document_of(judged: Judged, window_days: int) -> Row | None:
     if isinstance(row, HeartbeatRow):
         return None
     is_late = abs((row.event_date - read_on(judged.stamp, row.arrived_at)).days) > window_days
+    daily, late = indices_of(row)
+    return event_document(row, late if is_late else daily)
+
+
+def indices_of(row: OrderRow | HitRow) -> tuple[str, str]:
+    """Where its document may be: in its day's index, or in the one of those that are dated too far away."""
     prefix = "orders" if isinstance(row, OrderRow) else "hits"
+    return _daily(prefix, row.event_date), f"{prefix}-late"
+
+
+def event_document(row: OrderRow | HitRow, index: str) -> Row:
+    """The document of an accepted event."""
     return Row(
-        index=f"{prefix}-late" if is_late else _daily(prefix, row.event_date),
+        index=index,
         row_id=row.event_id,
         document=_encode(row),
         origin=_place(row.origin),
