@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from opensearchpy import OpenSearch
 
@@ -38,6 +39,7 @@ from infra.local.endpoints import Endpoints
 from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
 from runtime.outage import Outage
+from runtime.settings import OpenSearch as OpenSearchSettings
 from runtime.testing import ManualClock
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=123_456)
@@ -76,11 +78,11 @@ class _Shop:
 
     def __init__(self, stack: Endpoints, lake: OwnLake, client: OpenSearch, corner: Corner) -> None:
         self.name = f"shop-{uuid.uuid4().hex[:8]}"
-        self.client, self.corner, self._stack, self._lake = client, corner, stack, lake
+        self.client, self.corner, self.settings, self._lake = client, corner, stack.warehouse, lake
         self.clock = ManualClock(NOW)
         self._in_lake = lake.store()
         self._in_warehouse = WarehouseStore(
-            stack.warehouse,
+            self.settings,
             bucket=lake.settings.bucket,
             objects=lake.objects,
             clock=self.clock,
@@ -112,7 +114,7 @@ class _Shop:
         """As a keeper that begins has them."""
         contents = LakeContents(self._lake.unprepared())
         stores: list[Corrected] = [
-            WarehouseConflicts(self._stack.warehouse, effect=effect, connect=self.corner),
+            WarehouseConflicts(self.settings, effect=effect, connect=self.corner),
             OpenSearchConflicts(self.client, self.clock, effect),
         ]
         return [ConflictDuty(store, contents, self.clock) for store in stores]
@@ -125,7 +127,7 @@ class _Shop:
     def account(self) -> dict[str, list[tuple[Any, ...]]]:
         """What the account sees of this shop's files in each store: lines, bytes, checksums, revenue."""
         lake = lake_account(LakeRows(self._lake.unprepared()))
-        stores = [OpenSearchStore(self.client), warehouse_account(self._stack.warehouse, self.corner), lake]
+        stores = [OpenSearchStore(self.client), warehouse_account(self.settings, self.corner), lake]
         since = NOW - dt.timedelta(hours=1)
         return {store.name: sorted(map(self._seen, self._mine(store.groups(since)))) for store in stores}
 
@@ -202,11 +204,9 @@ def test_what_is_shown_is_the_row_of_the_first_one_to_the_last_field(shop: _Shop
     wanted = document_of(first.judged, window_days=14)
     assert wanted is not None
     stored = shop.client.get(index=wanted.index, id=wanted.row_id)["_source"]
-    import msgspec
-
     assert stored == msgspec.json.decode(wanted.document)
     ((orders, rows), (lines, sold)) = [(table.name, batch.to_pylist()) for table, _, batch in batches_of([first.row])]
-    with shop.corner(shop._stack.warehouse) as session:
+    with shop.corner(shop.settings) as session:
         for table, expected in ((orders, rows), (lines, sold)):
             names = ", ".join(expected[0])
             found = session.query("read", f"SELECT {names} FROM {table} WHERE event_id = ?", [first.row.event_id])
@@ -216,29 +216,15 @@ def test_what_is_shown_is_the_row_of_the_first_one_to_the_last_field(shop: _Shop
     assert (conflict["revenue"], conflict["origin_file"]) == (4 * 255, later.row.origin.file)  # type: ignore[union-attr]
 
 
-@pytest.mark.integration
-def test_killed_before_any_step_the_next_keeper_ends_it(shop: _Shop) -> None:
-    steps = 0
-    for number in range(40):
-        first, later = shop.line(f"k{number}", content=1, after_s=0), shop.line(f"k{number}", content=5, after_s=1)
-        third = shop.line(f"k{number}", content=5, after_s=2)
-        shop.to_lake(first, later, third)
-        shop.live(later, first, third)
-        if number < 25:
-            shop.to_warehouse(later, first)
-        done = _killed(shop, number)
-        steps = max(steps, number)
-        shop.settle()
-        if done:
-            break
-    assert 10 < steps < 39
-    shop.to_warehouse(*())
-    assert {shop.revenue()["opensearch"], shop.revenue()["lake"]} == {(steps + 1) * 255}
-    assert shop.account()["opensearch"] == shop.account()["lake"]
+def _conflict(*lines: _Line) -> Conflict:
+    """As the lake has it, the first one first."""
+    tables = [{table.name: batch.to_pylist() for table, _, batch in batches_of([line.row])} for line in lines]
+    rows = [each["orders"][0] for each in tables]
+    row = rows[0]
+    return Conflict(event_id=row["event_id"], event_date=row["event_date"], lines=rows, order_lines=tables[0]["lines"])
 
 
-def _killed(shop: _Shop, number: int) -> bool:
-    """Whether both duties ended before their step of that number."""
+def _dying(number: int) -> Effect:
     names: list[str] = []
 
     def effect(name: str) -> None:
@@ -246,12 +232,53 @@ def _killed(shop: _Shop, number: int) -> bool:
         if len(names) > number:
             raise Cut(name)
 
-    try:
-        for duty in shop.duties(effect)[::-1]:
-            duty.turn(held, NEVER)
-    except Cut:
-        return False
-    return True
+    return effect
+
+
+@pytest.mark.integration
+def test_killed_before_any_step_opensearch_is_right_after_the_next_turn(shop: _Shop) -> None:
+    for number in itertools.count():
+        first, later = shop.line(f"k{number}", content=1, after_s=0), shop.line(f"k{number}", content=5, after_s=1)
+        third = shop.line(f"k{number}", content=1, after_s=2)
+        shop.live(later, first, third)
+        conflict = _conflict(first, later, third)
+        try:
+            OpenSearchConflicts(shop.client, shop.clock, _dying(number)).correct([conflict], held)
+            is_over = True
+        except Cut:
+            is_over = False
+        store = OpenSearchConflicts(shop.client, shop.clock)
+        if found := store.look([conflict]).wrong:
+            store.correct(found, held)
+        assert store.look([conflict]) == Found(wrong=[], waiting=0)
+        if is_over:
+            break
+    groups = shop.account()["opensearch"]
+    assert number > 3
+    assert sorted({group[1:3] for group in groups}) == [("duplicate", ""), ("duplicate", "conflict"), ("order", "GBP")]
+    assert len(groups) == 3 * (number + 1)
+    assert sum(group[-1] for group in groups) == 255 * (number + 1)
+
+
+@pytest.mark.integration
+def test_killed_before_any_step_the_warehouse_has_all_of_it_or_nothing(shop: _Shop) -> None:
+    first, later = shop.line("k", content=1, after_s=0), shop.line("k", content=5, after_s=1)
+    shop.to_warehouse(later, first)
+    before = shop.account()["warehouse"]
+    for number in itertools.count():
+        store = WarehouseConflicts(shop.settings, effect=_dying(number), connect=shop.corner)
+        try:
+            assert store.correct([_conflict(first, later)], held) == 1
+            break
+        except Cut as cut:
+            if str(cut) != "committed":
+                assert shop.revenue()["warehouse"] == 5 * 255
+                continue
+            break
+    assert number > 8
+    after = shop.account()["warehouse"]
+    assert (len(after), shop.revenue()["warehouse"]) == (len(before), 255)
+    assert WarehouseConflicts(shop.settings, connect=shop.corner).correct([_conflict(first, later)], held) == 0
 
 
 @pytest.mark.integration
@@ -311,9 +338,7 @@ def test_one_store_away_does_not_stop_the_other(shop: _Shop) -> None:
     first, later = shop.line("o", content=1, after_s=0), shop.line("o", content=6, after_s=1)
     shop.to_lake(first, later)
     shop.live(later, first)
-    from runtime.settings import OpenSearch as Settings
-
-    away = OpenSearchConflicts(connect(Settings(url="http://127.0.0.1:9")), shop.clock)
+    away = OpenSearchConflicts(connect(OpenSearchSettings(url="http://127.0.0.1:9")), shop.clock)
     duty = ConflictDuty(away, LakeContents(shop._lake.unprepared()), shop.clock)
     with pytest.raises(Outage, match="OpenSearch"):
         duty.turn(held, NEVER)
