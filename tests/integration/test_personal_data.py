@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,14 +18,19 @@ from consumers.lake.catalogue import LakeCatalogue
 from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
 from consumers.lake.views import VIEWS
+from consumers.spans.columns import batches_of
 from consumers.spans.raw import read_raw
+from consumers.stages.access.judge import AccessJudge
+from consumers.stages.documents import document_of
+from consumers.stages.facts import Fixed, InForce
+from consumers.stages.orders import OrderJudge
+from consumers.stages.rows import ShopFacts
+from consumers.stages.testing import KEY, batch, enveloped, stamped
 from consumers.warehouse.connection import connect
 from contract.tables import SPANNED, WAREHOUSE
 from infra.local.testing import Pipeline
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
-
-pytestmark = pytest.mark.integration
 
 PRODUCT = json.loads(SHIPPED.read_bytes().splitlines()[0])
 NOW = datetime.now(UTC)
@@ -157,6 +163,7 @@ def objects(pipeline: Pipeline, bucket: str) -> Iterator[tuple[str, bytes]]:
             yield each["Key"], s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
 
 
+@pytest.mark.soak
 def test_no_planted_id_leaves_the_restricted_bucket(start_pipeline: Callable[..., Pipeline]) -> None:
     pipeline = start_pipeline()
     pipeline.spool.mkdir(exist_ok=True)
@@ -184,3 +191,24 @@ def test_no_planted_id_leaves_the_restricted_bucket(start_pipeline: Callable[...
     kept = objects(pipeline, pipeline.endpoints.lake.restricted_bucket)
     originals = b"\n".join(record.data for _, body in kept for record in read_raw(body))
     assert set(found_in(originals)) == set(PLANTED)
+
+
+@pytest.mark.unit
+def test_no_planted_id_is_in_a_row_of_the_stages() -> None:
+    """The same by the stages alone, at once: what they make is all that any store is given."""
+    shop = [json.dumps(each, ensure_ascii=number % 2 == 0).encode() for number, each in enumerate(orders())]
+    site = list(requests())
+    records = [stamped(line) for line in shop], [enveloped(line, kind="access") for line in site]
+    facts = ShopFacts(key=KEY, zone=ZoneInfo("UTC"))
+    judges = OrderJudge(Fixed(facts=InForce()), facts), AccessJudge(facts)
+    verdicts = [
+        verdict
+        for judge, contents in zip(judges, records, strict=True)
+        for verdict in judge.judge(batch(contents, arrived_at=datetime.now(UTC)))
+    ]
+    documents = [document.document for each in verdicts if (document := document_of(each, 14))]
+    columns = [repr(rows.to_pylist()).encode() for _, _, rows in batches_of(each.row for each in verdicts)]
+    assert len(documents) == len(shop) + len(site)
+    assert {type(each.row).__name__ for each in verdicts} == {"OrderRow", "HitRow", "LetterRow"}
+    assert [(found, text) for text in (*documents, *columns) if (found := found_in(text))] == []
+    assert set(found_in(b"\n".join(shop + site))) == set(PLANTED)
