@@ -14,7 +14,7 @@ from runtime.outage import Outage
 
 class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), "account", "letters"]
+        return [*super().list_commands(ctx), "account", "identity", "letters"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "account":
@@ -25,6 +25,10 @@ class _Verbs(click.Group):
             from consumers.letters.command import letters
 
             return letters
+        if cmd_name == "identity":
+            from consumers.keys.command import identity
+
+            return identity
         return super().get_command(ctx, cmd_name)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from consumers.delivery import Shard, Sink
 from consumers.live import LivePath
-from consumers.reference.judges import judges_by, snapshots_of
+from consumers.reference.judges import judges_by, key_ring_of, snapshots_of
 from consumers.reference.polling import Lookout
 from consumers.settings import LambdaSettings
 from consumers.sinks.opensearch.connection import connect
@@ -47,7 +47,7 @@ class Function:
         rng: random.Random | None = None,
     ) -> None:
         """`judges` by stream. `open_sink` is told who hears of duplicates. `prepare` readies the store once,
-        `look` sees to the reference data at every invocation; both raise Outage while they cannot."""
+        `look` sees to keys and reference data at every invocation; both raise Outage while they cannot."""
         self._settings = settings
         self._judges = judges
         self._open_sink = open_sink
@@ -110,7 +110,16 @@ def start(environ: Mapping[str, str]) -> Function:
     """A function by the settings of `environ`; nothing is asked of the store yet. Raises ConfigError."""
     settings = load(LambdaSettings, file=Path(os.devnull), environ=environ)
     snapshots, clock = snapshots_of(settings), SystemClock()
-    judges = judges_by(settings, snapshots)
+    ring = key_ring_of(settings)
+    judges = judges_by(settings, snapshots, ring)
+    looks = [Lookout(ring, settings.identity.poll_s, clock, "identity keys").look]
+    if snapshots is not None:
+        looks.append(Lookout(snapshots, settings.reference.poll_s, clock).look)
+
+    def look_at_all() -> None:
+        for look in looks:
+            look()
+
     streams = settings.streams
     client, rng = connect(settings.opensearch, connections=1), random.Random()
     wanted = templates(refresh_ms=settings.live.refresh_ms, replicas=settings.live.replicas)
@@ -120,7 +129,7 @@ def start(environ: Mapping[str, str]) -> Function:
         {stream: judge for stream, judge in by_stream.items() if stream},
         lambda on_duplicates: OpenSearchSink(client, rng, on_duplicates),
         lambda: ensure_templates(client, wanted),
-        Lookout(snapshots, settings.reference, clock).look if snapshots else lambda: None,
+        look_at_all,
         clock,
     )
 

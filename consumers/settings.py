@@ -17,7 +17,26 @@ from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, S
 class Identity:
     """`[identity]`: how people are kept out of the stores."""
 
-    key_file: str = setting("", "JSON file with key_id and secret (base64, 32 bytes or more) of customer hashes")
+    key: str = setting(
+        "",
+        "where the document with the keys of customer hashes lies: a file's path, secretsmanager:NAME-or-ARN, or"
+        " ssm:/NAME of a SecureString; `python -m consumers identity rotate --create` makes it",
+    )
+    poll_s: Annotated[float, Meta(gt=0, le=300)] = setting(
+        60.0, "between two looks for a new key, which is there ten minutes before it is in force", unit="s"
+    )
+    start_patience_s: Seconds = setting(
+        60.0, "how long a start waits for the keys: longer than their service is away; then the process ends", unit="s"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySettings:
+    """What `python -m consumers identity` reads."""
+
+    aws: Aws = Aws()
+    shop: Shop = Shop()
+    identity: Identity = Identity()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

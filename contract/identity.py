@@ -1,5 +1,6 @@
 """Who an event is: stable ids, content hashes and the keyed hash that stands for a person."""
 
+import datetime as dt
 import hashlib
 from functools import lru_cache
 
@@ -10,11 +11,12 @@ from contract.stamp import Stamp
 _BLOCK = 64  # bytes of SHA-256's
 
 
-class IdentityKey(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The secret behind customer hashes. `key_id` is stored beside each hash so that the key can be rotated."""
 
     key_id: str
     secret: bytes  # at least 32 bytes; never printed, see __repr__
+    effective_at: dt.datetime | None = None  # aware; hashes what arrives from then on. None: from the very first
 
     def __repr__(self) -> str:
         return f"IdentityKey(key_id={self.key_id!r}, secret=***)"

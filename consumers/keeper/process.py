@@ -11,6 +11,7 @@ from contextlib import suppress
 from consumers.keeper.backlog import BucketChains
 from consumers.keeper.cadence import Cadence, parse_cadence
 from consumers.keeper.commit import CommitDuty
+from consumers.keeper.conflicts import ConflictDuty
 from consumers.keeper.duties import Attendance, Duty
 from consumers.keeper.lease import KeeperLease
 from consumers.keeper.portions import Limits
@@ -18,6 +19,7 @@ from consumers.keeper.resend import ResendDuty
 from consumers.keeper.settings import Keeper, KeeperSettings
 from consumers.keeper.store import HistoryStore
 from consumers.lake.catalogue import LakeCatalogue
+from consumers.lake.conflicts import LakeContents
 from consumers.lake.expiry import ExpiryDuty
 from consumers.lake.read import LakeReader
 from consumers.lake.store import LakeStore
@@ -27,7 +29,10 @@ from consumers.letters.ledger import Ledger
 from consumers.letters.outlets import outlet_of
 from consumers.letters.sending import Sender
 from consumers.reference.published import Published
+from consumers.sinks.opensearch.conflicts import OpenSearchConflicts
+from consumers.sinks.opensearch.connection import connect
 from consumers.sources.kinesis.table import DynamoDbLeaseTable
+from consumers.warehouse.conflicts import WarehouseConflicts
 from consumers.warehouse.store import WarehouseStore
 from contract.reference import Kind
 from runtime.aws import client
@@ -58,6 +63,7 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
     """
     keeper, zone, clock = settings.keeper, settings.shop.zone(), SystemClock()
     lake_cadence = parse_cadence(keeper.lake_cadence, zone, "[keeper] lake_cadence")
+    conflicts_cadence = parse_cadence(keeper.conflicts_cadence, zone, "[keeper] conflicts_cadence")
     warehouse_cadence = parse_cadence(keeper.warehouse_cadence, zone, "[keeper] warehouse_cadence")
     objects = S3Objects(client("s3", settings.aws, connections=_CONNECTIONS), settings.lake.bucket)
     lake = LakeStore(LakeCatalogue(settings.aws, effect), settings.lake)
@@ -68,6 +74,14 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
         (commit_duty(lake, objects, keeper, clock, effect), lake_cadence),
         (commit_duty(warehouse, objects, keeper, clock, effect), warehouse_cadence),
         (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock, effect=effect), Cadence.always(_EXPIRY_S)),
+        (
+            ConflictDuty(WarehouseConflicts(settings.warehouse, effect=effect), LakeContents(lake), clock),
+            conflicts_cadence,
+        ),
+        (
+            ConflictDuty(OpenSearchConflicts(connect(settings.opensearch), clock, effect), LakeContents(lake), clock),
+            conflicts_cadence,
+        ),
     ]
     if settings.reference.bucket:
         duties.append((resend_duty(settings, objects, stop, clock, effect), Cadence.always(keeper.resend_s)))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from runtime.settings import Aws, Kafka, Lake, Reference, Seconds, Shop, Streams, Warehouse, setting
+from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, Warehouse, setting
 
 _Count = Annotated[int, Meta(gt=0)]
 
@@ -26,6 +26,12 @@ class Keeper:
     )
     warehouse_cadence: str = setting(
         "15", "the same for the warehouse: Serverless costs while awake, and sleeps between visits", unit="s"
+    )
+    conflicts_cadence: str = setting(
+        "60",
+        "how often the day's orders in the lake are searched for an identity with two contents: a second of CPU a"
+        " million orders; the warehouse is only woken where there is one",
+        unit="s",
     )
     round_manifests: _Count = setting(
         200, "most that one commit takes: a back-fill holds up live loads no longer than one commit"
@@ -71,6 +77,7 @@ class KeeperSettings:
     aws: Aws = Aws()
     lake: Lake = Lake()
     warehouse: Warehouse = Warehouse()
+    opensearch: OpenSearch = OpenSearch()
     shop: Shop = Shop()
     streams: Streams = Streams()
     kafka: Kafka = Kafka()

@@ -3,10 +3,11 @@
 import logging
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple, Protocol
 
-from consumers.reference.identity_key import load_identity_key
+from consumers.keys.places import place_of
+from consumers.keys.ring import KeyRing, await_keys
 from consumers.reference.in_force import SnapshotReference
 from consumers.reference.polling import await_reference, polling
 from consumers.settings import Identity
@@ -15,10 +16,10 @@ from consumers.stages.access.settings import Access
 from consumers.stages.access.site import load_site
 from consumers.stages.facts import Fixed, InForce
 from consumers.stages.orders import OrderJudge
-from consumers.stages.rows import ShopFacts
+from consumers.stages.rows import Shop as ShopThroughTime
 from consumers.stages.rules import Rules, thresholds_of
 from runtime.aws import client
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.objects.s3 import S3Objects
 from runtime.outage import Stop
 from runtime.settings import Aws, Reference, Shop
@@ -63,29 +64,41 @@ def snapshots_of(settings: Judging) -> SnapshotReference | None:
     return SnapshotReference(bucket, thresholds_of(settings.rules), SystemClock(), held=reference.snapshots)
 
 
-def judges_by(settings: Judging, snapshots: SnapshotReference | None) -> Judges:
+def key_ring_of(settings: Judging) -> KeyRing:
+    """The keys of customer hashes, nothing of them read yet. Raises ConfigError for a place that cannot be."""
+    return KeyRing(place_of(settings.identity.key, settings.aws), settings.shop.zone(), SystemClock())
+
+
+def judges_by(settings: Judging, snapshots: SnapshotReference | None, shop: ShopThroughTime) -> Judges:
     """The judges of both streams. Raises ConfigError for what the operator has to change."""
-    facts = ShopFacts(key=load_identity_key(settings.identity.key_file), zone=settings.shop.zone())
     reference = snapshots or Fixed(facts=InForce(thresholds=thresholds_of(settings.rules)))
-    return Judges(OrderJudge(reference, facts), AccessJudge(facts, load_site(settings.access.site_rules)))
+    return Judges(OrderJudge(reference, shop), AccessJudge(shop, load_site(settings.access.site_rules)))
 
 
 @contextmanager
 def judges_of(settings: Judging, stop: Stop) -> Iterator[Judges | None]:
-    """The judges, their reference data loaded and looked after until the context ends. None if `stop` came first.
+    """The judges; keys and reference data loaded, and looked after until the context ends. None if `stop` came first.
 
-    Raises ConfigError for what the operator has to change, S3 away for too long at the start among it.
+    Raises ConfigError for what the operator has to change, a service away for too long at the start among it.
     """
-    snapshots, reference, clock = snapshots_of(settings), settings.reference, SystemClock()
-    judges = judges_by(settings, snapshots)
-    if snapshots is None:
+    snapshots, ring, clock, rng = snapshots_of(settings), key_ring_of(settings), SystemClock(), random.Random()
+    reference, identity = settings.reference, settings.identity
+    judges = judges_by(settings, snapshots, ring)
+    with ExitStack() as looks:
+        if not await_keys(ring, identity.start_patience_s, stop, clock, rng):
+            yield None
+            return
+        looks.enter_context(polling(ring, identity.poll_s, clock, "identity keys"))
+        if snapshots is not None:
+            if not await_reference(snapshots, reference, stop, clock, rng):
+                yield None
+                return
+            _warn_of_absent(snapshots, clock)
+            looks.enter_context(polling(snapshots, reference.poll_s, clock))
         yield judges
-        return
-    if not await_reference(snapshots, reference, stop, clock, random.Random()):
-        yield None
-        return
+
+
+def _warn_of_absent(snapshots: SnapshotReference, clock: Clock) -> None:
     for kind, version in snapshots.versions(clock.now(), clock.now()).items():
         if version == "none":
             _log.warning("no %s is published: nothing is checked by it", kind)
-    with polling(snapshots, reference, clock):
-        yield judges

@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from consumers.reference.in_force import SnapshotReference
 from runtime.clock import Clock
@@ -13,6 +14,19 @@ from runtime.outage import Outage, Stop, Trouble, wait_at_start
 from runtime.settings import Reference
 
 _log = logging.getLogger(__name__)
+
+
+class Watched(Protocol):
+    """What others publish, and this process knows a copy of."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something newer may be in force by now."""
+        ...
+
+    def look(self) -> None:
+        """Take in what is new. Raises Outage, ConfigError: what is known stays."""
+        ...
 
 
 def await_reference(
@@ -32,16 +46,16 @@ def await_reference(
 
 
 @contextmanager
-def polling(reference: SnapshotReference, settings: Reference, clock: Clock) -> Iterator[None]:
+def polling(watched: Watched, poll_s: float, clock: Clock, what: str = "reference data") -> Iterator[None]:
     """Look again every `poll_s` seconds, in a thread of its own, as long as the context lasts."""
     over = threading.Event()
-    trouble = Trouble("reference data", clock)
+    trouble = Trouble(what, clock)
 
     def poll() -> None:
-        while not over.wait(settings.poll_s):
-            look_again(reference, trouble)
+        while not over.wait(poll_s):
+            look_again(watched, trouble)
 
-    thread = threading.Thread(target=poll, name="reference", daemon=True)  # a load on its way does not hold up an end
+    thread = threading.Thread(target=poll, name=what, daemon=True)  # a load on its way does not hold up an end
     thread.start()
     try:
         yield
@@ -53,33 +67,33 @@ def polling(reference: SnapshotReference, settings: Reference, clock: Clock) -> 
 class Lookout:
     """The same, for a host whose threads stand still between its turns: it looks when it is asked to."""
 
-    def __init__(self, reference: SnapshotReference, settings: Reference, clock: Clock) -> None:
-        self._reference = reference
-        self._poll_s = settings.poll_s
+    def __init__(self, watched: Watched, poll_s: float, clock: Clock, what: str = "reference data") -> None:
+        self._watched = watched
+        self._poll_s = poll_s
         self._clock = clock
-        self._trouble = Trouble("reference data", clock)
+        self._trouble = Trouble(what, clock)
         self._next_look_s: float | None = None  # monotonic; None before the first that succeeded
 
     def look(self) -> None:
         """Where the last look is `poll_s` ago. Raises Outage, ConfigError, before the first one has succeeded."""
         now_s = self._clock.monotonic()
         if self._next_look_s is None:
-            self._reference.look()
+            self._watched.look()
         elif now_s < self._next_look_s:
             return
         else:
-            look_again(self._reference, self._trouble)
+            look_again(self._watched, self._trouble)
         self._next_look_s = now_s + self._poll_s
 
 
-def look_again(reference: SnapshotReference, trouble: Trouble) -> None:
-    """One look of a process that judges already: whatever is wrong, the snapshots that are known go on judging."""
+def look_again(watched: Watched, trouble: Trouble) -> None:
+    """One look of a process that judges already: whatever is wrong, what is known goes on judging."""
     try:
-        reference.look()
+        watched.look()
     except (Outage, ConfigError) as error:
-        was_stale = "; stale: a newer snapshot may be in force by now" if reference.is_stale else ""
+        was_stale = "; stale: a newer one may be in force by now" if watched.is_stale else ""
         trouble.goes_on(f"{error}; the last one known goes on judging{was_stale}")
     except Exception:  # a fault of ours in one snapshot: say so each time, and judge on
-        _log.exception("reference data: the look failed; the last one known goes on judging")
+        _log.exception("the look failed; the last one known goes on judging")
     else:
         trouble.over()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from consumers.stages.judge import Verdict
 from contract import tables
-from contract.rows import HeartbeatRow, HitRow, LetterRow, OrderRow
+from contract.rows import HeartbeatRow, HitRow, LetterRow, LineRow, OrderRow, Origin
 from contract.tables import Kind, Table
 
 _TYPES = {
@@ -64,6 +64,16 @@ def batches_of(rows: Iterable[Verdict]) -> Iterator[TableBatch]:
             yield tables.LINES, day, _lines(same, orders)
         else:
             yield _TABLE_OF[kind], day, _batch(_TABLE_OF[kind], kind, same)
+
+
+def order_of(columns: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> OrderRow:
+    """The row that `batches_of` made these columns of, and these columns of its lines, in their order."""
+    named = {name: columns[name] for name in OrderRow.__struct_fields__ if columns.get(name) is not None}
+    origin = None
+    if columns["origin_file"] is not None:
+        origin = Origin(**{name: columns[f"origin_{name}"] for name in Origin.__struct_fields__})
+    sold = [LineRow(**{name: line[name] for name in LineRow.__struct_fields__}) for line in lines]
+    return OrderRow(**{**named, "lines": sold, "origin": origin})
 
 
 def _batch(table: Table, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:

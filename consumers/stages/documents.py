@@ -25,14 +25,27 @@ def document_of(judged: Judged, window_days: int) -> Row | None:
     if isinstance(row, HeartbeatRow):
         return None
     is_late = abs((row.event_date - read_on(judged.stamp, row.arrived_at)).days) > window_days
+    daily, late = indices_of(row)
+    document = event_document(row, late if is_late else daily)
+    if row.origin is None or not row.origin.attempt:
+        return document
+    return msgspec.structs.replace(document, mended=_mended(row, row.origin, judged))
+
+
+def indices_of(row: OrderRow | HitRow) -> tuple[str, str]:
+    """Where its document may be: in its day's index, or in the one of those that are dated too far away."""
     prefix = "orders" if isinstance(row, OrderRow) else "hits"
+    return _daily(prefix, row.event_date), f"{prefix}-late"
+
+
+def event_document(row: OrderRow | HitRow, index: str) -> Row:
+    """The document of an accepted event."""
     return Row(
-        index=f"{prefix}-late" if is_late else _daily(prefix, row.event_date),
+        index=index,
         row_id=row.event_id,
         document=_encode(row),
         origin=_place(row.origin),
         content_hash=row.content_hash if isinstance(row, OrderRow) else "",
-        mended=_mended(row, judged) if row.origin is not None and row.origin.attempt else None,
     )
 
 
@@ -46,14 +59,13 @@ def letter_document(letter: LetterRow) -> Row:
     )
 
 
-def _mended(row: OrderRow | HitRow, judged: Judged) -> Mended:
-    assert row.origin is not None
+def _mended(row: OrderRow | HitRow, origin: Origin, judged: Judged) -> Mended:
     day = read_on(judged.stamp, row.arrived_at)
     known = MendedLetter(
         letter_id=row.event_id,
         read_on=day,
         arrived_at=row.arrived_at,
-        origin=msgspec.structs.replace(row.origin, attempt=0),
+        origin=msgspec.structs.replace(origin, attempt=0),
         mended_at=row.arrived_at,
     )
     return Mended(index=_daily("letters", day), document=_encode(known))

@@ -6,11 +6,11 @@ from datetime import datetime
 from consumers.delivery import Batch, Record, Shard
 from consumers.stages.decode import decode
 from consumers.stages.events import Event, Fault, Unreadable
-from consumers.stages.facts import InForce, Reference
+from consumers.stages.facts import ALWAYS, InForce, Reference
 from consumers.stages.heartbeats import heartbeat_row
 from consumers.stages.identity import event_id_of
 from consumers.stages.judge import Judged
-from consumers.stages.rows import Arrival, ShopFacts, letter_row, order_row
+from consumers.stages.rows import Arrival, Shop, ShopFacts, letter_row, order_row
 from consumers.stages.validate import faults_of
 from contract.heartbeat import Heartbeat
 from contract.reasons import Reason
@@ -20,20 +20,21 @@ from contract.rows import LetterRow
 class OrderJudge:
     """Judges orders by a shop, and by what it had published when they arrived. See `Judge`."""
 
-    def __init__(self, reference: Reference, shop: ShopFacts) -> None:
+    def __init__(self, reference: Reference, shop: Shop) -> None:
         self._reference = reference
         self._shop = shop
 
     def reference(self, first: datetime, last: datetime) -> Mapping[str, str]:
-        return {**self._reference.versions(first, last), "identity_key": self._shop.key.key_id}
+        return {**self._reference.versions(first, last), "identity_key": self._shop.key_ids(first, last)}
 
     def judge(self, batch: Batch) -> list[Judged]:
-        facts = self._reference.at(batch.records[0].arrived_at)
+        since = until = ALWAYS
         judged = []
         for record in batch.records:
-            if not facts.since <= record.arrived_at < facts.until:
-                facts = self._reference.at(record.arrived_at)
-            judged.append(self._judged(batch.shard, record, facts))
+            if not since <= record.arrived_at < until:
+                facts, shop = self._reference.at(record.arrived_at), self._shop.at(record.arrived_at)
+                since, until = max(facts.since, shop.since), min(facts.until, shop.until)
+            judged.append(_judged(batch.shard, record, facts, shop))
         return judged
 
     def letter_of(self, reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
@@ -41,18 +42,19 @@ class OrderJudge:
         assert not isinstance(event, Heartbeat)
         return _letter([Fault(reason, [detail])], event, shard, record)
 
-    def _judged(self, shard: Shard, record: Record, facts: InForce) -> Judged:
-        event = decode(record.data)
-        if isinstance(event, Event):
-            if faults := faults_of(event.order, facts, record.arrived_at):
-                return Judged(_letter(faults, event, shard, record), event.stamp)
-            own, stamp = event.order.event_id, event.stamp
-            event_id = event_id_of(own, stamp, None, record.data, shard.shard_id, record.position)
-            is_late = record.arrived_at - event.order.event_time > facts.thresholds.lateness
-            return Judged(order_row(event, event_id, record.arrived_at, self._shop, is_late=is_late), stamp)
-        if isinstance(event, Heartbeat):
-            return Judged(heartbeat_row(event, record.arrived_at), event.sp)
-        return Judged(_letter([event.fault], event, shard, record), event.stamp)
+
+def _judged(shard: Shard, record: Record, facts: InForce, shop: ShopFacts) -> Judged:
+    event = decode(record.data)
+    if isinstance(event, Event):
+        if faults := faults_of(event.order, facts, record.arrived_at):
+            return Judged(_letter(faults, event, shard, record), event.stamp)
+        own, stamp = event.order.event_id, event.stamp
+        event_id = event_id_of(own, stamp, None, record.data, shard.shard_id, record.position)
+        is_late = record.arrived_at - event.order.event_time > facts.thresholds.lateness
+        return Judged(order_row(event, event_id, record.arrived_at, shop, is_late=is_late), stamp)
+    if isinstance(event, Heartbeat):
+        return Judged(heartbeat_row(event, record.arrived_at), event.sp)
+    return Judged(_letter([event.fault], event, shard, record), event.stamp)
 
 
 def _letter(faults: list[Fault], event: Event | Unreadable, shard: Shard, record: Record) -> LetterRow:

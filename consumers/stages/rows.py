@@ -1,33 +1,29 @@
 """Stage four: judged events as the rows that every store holds."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec.json import Decoder, Encoder
 
 from consumers.delivery import Position
 from consumers.stages.events import Event, Fault
+from consumers.stages.facts import ALWAYS, NEVER
 from consumers.stages.identity import content_hash_of
 from consumers.stages.origin import origin_of
+from consumers.stages.redacted import stored_extra
 from contract.identity import IdentityKey
 from contract.order import Order
 from contract.rows import LetterRow, LineRow, OrderRow
 from contract.stamp import Stamp
-from contract.tables import LONGEST_TEXT
 
 # The agent sends a line again until the stream has it; when the two are further apart, a clock is wrong.
 _LONGEST_SENDING = timedelta(days=7)
 _LONGEST_NAME = 256  # characters, as in the contract of an order
 _PATHS_SHOWN = 3  # of each reason: the first ones are enough to find a fault, and an order may have thousands
-
-_STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\d[\d.eE+-]*+')
-_encode = Encoder().encode
-_decode_text = Decoder(str).decode
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
@@ -40,10 +36,30 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopFacts:
-    """What rows need to know of the shop."""
+    """What rows need to know of the shop, for what arrives from `since` to before `until`. One alone is a `Shop`."""
 
     key: IdentityKey
     zone: ZoneInfo  # days are cut here
+    since: datetime = ALWAYS
+    until: datetime = NEVER
+
+    def at(self, arrived_at: datetime) -> "ShopFacts":
+        return self
+
+    def key_ids(self, first: datetime, last: datetime) -> str:
+        return self.key.key_id
+
+
+class Shop(Protocol):
+    """The shop through time: its key changes. Safe from any thread."""
+
+    def at(self, arrived_at: datetime) -> ShopFacts:
+        """What holds for a record that arrived then: the same answer whenever it is asked."""
+        ...
+
+    def key_ids(self, first: datetime, last: datetime) -> str:
+        """Of all keys that hash what arrived between the two, both included; comma between."""
+        ...
 
 
 def order_row(event: Event, event_id: str, arrived_at: datetime, shop: ShopFacts, *, is_late: bool = False) -> OrderRow:
@@ -90,30 +106,6 @@ def _line_rows(order: Order) -> tuple[int, list[LineRow]]:
         price, discount = int(line.unit_price), int(line.discount)
         lines.append(LineRow(sku=line.sku, quantity=line.quantity, unit_price=price, discount=discount))
     return units, lines
-
-
-def stored_extra(extra: bytes, hashes: Mapping[str | None, str | None]) -> str:
-    """Unknown fields, one JSON object, as the column holds them: with the hash in place of each known id.
-
-    What no column holds stays in the raw records alone."""
-    redacted = _redacted(extra, hashes)
-    if len(redacted) > LONGEST_TEXT:
-        redacted = _encode({"_omitted_bytes": len(redacted)})
-    return redacted.decode()
-
-
-def _redacted(extra: bytes, hashes: Mapping[str | None, str | None]) -> bytes:
-    """Unknown fields with the hash in place of a customer or session that stands there once more, as a whole value.
-
-    However it is written: with escapes, or as a number. All else stays as it is, byte for byte.
-    """
-
-    def hidden(token: re.Match[bytes]) -> bytes:
-        written = token[0]
-        hashed = hashes.get(_decode_text(written) if written[:1] == b'"' else written.decode())
-        return written if hashed is None else _encode(hashed)
-
-    return _STRING_OR_NUMBER.sub(hidden, extra)
 
 
 def letter_row(

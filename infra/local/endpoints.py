@@ -78,7 +78,7 @@ class Endpoints:
                 "password": self.warehouse.password,
                 "tls": self.warehouse.tls,
             },
-            "identity": {"key_file": str(home.identity_key)},
+            "identity": {"key": str(home.identity_key)},
             "reference": {"bucket": self.reference.bucket, "catalogue": str(home.catalogue)},
             "agent": {
                 "spool": str(home.spool),

@@ -57,7 +57,7 @@ def cold(job: Job) -> Measured:
         if job.is_access
         else Streams(transactions=job.stream, access=""),
         lake=job.lake,
-        identity=Identity(key_file=job.key_file),
+        identity=Identity(key=job.key_file),
         reference=Reference(bucket=job.reference_bucket),
         cold_fleet=ColdFleet(poll_s=0.2),
         cold=Cold(application=job.application, access_application=job.application),

@@ -10,10 +10,11 @@ from consumers.stages.access.hit import Request
 from consumers.stages.access.rows import HitRows
 from consumers.stages.access.site import Site, load_site
 from consumers.stages.events import Fault, Unreadable
+from consumers.stages.facts import ALWAYS
 from consumers.stages.heartbeats import heartbeat_row
 from consumers.stages.identity import event_id_of_access
 from consumers.stages.judge import Judged
-from consumers.stages.rows import Arrival, ShopFacts, letter_row
+from consumers.stages.rows import Arrival, Shop, ShopFacts, letter_row
 from contract.heartbeat import Heartbeat
 from contract.identity import event_id_of_line
 from contract.reasons import Reason
@@ -23,23 +24,23 @@ from contract.rows import LetterRow
 class AccessJudge:
     """Makes hits of lines. A request id is no identity: a client may send one. See `Judge`."""
 
-    def __init__(self, shop: ShopFacts, site: Site | None = None) -> None:
+    def __init__(self, shop: Shop, site: Site | None = None) -> None:
         """`site` None: the demo shop's rules."""
-        site = site or load_site()
-        self._row = HitRows(shop, site).row
-        self._reference = {
-            "identity_key": shop.key.key_id,
-            "site_rules": site.version,
-            "user_agents": rules_version(),
-        }
+        self._site = site or load_site()
+        self._shop = shop
+        self._rows: dict[str, HitRows] = {}  # by key; replaced as a whole
+        self._reference = {"site_rules": self._site.version, "user_agents": rules_version()}
 
     def reference(self, first: datetime, last: datetime) -> Mapping[str, str]:
-        return self._reference
+        return {"identity_key": self._shop.key_ids(first, last), **self._reference}
 
     def judge(self, batch: Batch) -> list[Judged]:
-        shard, row_of = batch.shard, self._row
+        shard, since, until = batch.shard, ALWAYS, ALWAYS
         judged = []
         for record in batch.records:
+            if not since <= record.arrived_at < until:
+                shop = self._shop.at(record.arrived_at)
+                since, until, row_of = shop.since, shop.until, self._rows_by(shop).row
             read = decode_access(record.data)
             if isinstance(read, Request):
                 stamp = read.stamp
@@ -47,6 +48,14 @@ class AccessJudge:
             else:
                 judged.append(_of_no_request(read, shard, record))
         return judged
+
+    def _rows_by(self, shop: ShopFacts) -> HitRows:
+        """What makes rows by this key: shards that are on either side of a rotation alternate between two."""
+        rows = self._rows.get(shop.key.key_id)
+        if rows is None:
+            rows = HitRows(shop, self._site)
+            self._rows = {**dict(list(self._rows.items())[-1:]), shop.key.key_id: rows}
+        return rows
 
     def letter_of(self, reason: Reason, detail: str, shard: Shard, record: Record) -> LetterRow:
         read = decode_access(record.data)

@@ -6,7 +6,7 @@ changes no verdict.
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from consumers.stages.access.agents import UNNAMED, Client, client_of
@@ -15,13 +15,12 @@ from consumers.stages.access.remembered import Remembered
 from consumers.stages.access.site import CHECKOUT, OTHER, Site
 from consumers.stages.access.visits import BY_COOKIE, BY_VISIT, MINUTES, visit_of
 from consumers.stages.origin import origin_of
-from consumers.stages.rows import ShopFacts, stored_extra
+from consumers.stages.redacted import path_only, stored_extra, truncated, with_hashes, without_emails
+from consumers.stages.rows import ShopFacts
 from contract.rows import HitRow
 from contract.stamp import Stamp
 from contract.tables import HITS
 
-# Kept of an address is what Google Analytics has kept: enough for a country, and for nobody's door.
-_KEPT_BITS_V6 = 48  # and of IPv4 all but the last number
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!\Z)|\Z)){4}", re.ASCII)
 
 # Entries: some MiB on real logs, 20 MiB each at the very worst.
@@ -73,8 +72,13 @@ class HitRows:
         time, cookie, status, method, protocol = hit.time, hit.session, hit.status, hit.method, hit.protocol
         minute = time.toordinal() * _MINUTES_A_DAY + time.hour * 60 + time.minute  # of UTC, from the year 0
         session = kind = None
+        referrer = self._referrers[hit.referrer]
         if cookie:
             session, kind = self._key.hash_of("session", cookie), BY_COOKIE
+            if path and cookie in path:
+                path = with_hashes(path, {cookie: session})
+            if referrer and cookie in referrer:
+                referrer = with_hashes(referrer, {cookie: session})
         elif whole is not None:
             session, kind = self._visits[whole, agent, minute // MINUTES], BY_VISIT
         failed = page == CHECKOUT and status is not None and 500 <= status < 600
@@ -98,7 +102,7 @@ class HitRows:
             status_class=_CLASSES.get(status),
             sent_bytes=hit.sent_bytes,
             duration_us=hit.duration_us,
-            referrer=self._referrers[hit.referrer],
+            referrer=referrer,
             agent=agent,
             browser=browser,
             os=os,
@@ -115,7 +119,7 @@ class HitRows:
         return name, client_of(name, self._site) if name else UNNAMED
 
     def _target(self, target: str | None) -> _Target:
-        path = _fitting(_without_query(target), "path")
+        path = _fitting(path_only(target), "path") if target else None
         if path is None:
             return _NO_TARGET
         page, order_id, is_probe = self._site.place(path)
@@ -142,27 +146,21 @@ def _address(client: str | None) -> _Address:
     except ValueError:
         return _NO_ADDRESS
     address = getattr(address, "ipv4_mapped", None) or address
-    if isinstance(address, IPv4Address):
-        return _address(str(address))
-    return _Address(str(ip_network((address, _KEPT_BITS_V6), strict=False).network_address), str(address))
-
-
-def _without_query(target: str | None) -> str | None:
-    """Queries hold what people type: addresses, names, tokens of password resets."""
-    return target.partition("?")[0].partition("#")[0] if target else None
+    return _Address(truncated(str(address)), str(address))
 
 
 def _referrer(referrer: str | None) -> str | None:
-    return _fitting(_without_query(referrer), "referrer")
+    return _fitting(path_only(referrer), "referrer") if referrer else None
 
 
 _LONGEST = {column.name: column.longest for column in HITS.columns}
 
 
 def _fitting(text: str | None, column: str) -> str | None:
-    """The text as the column holds it: without NUL, which no VARCHAR holds, and cut to its length."""
+    """The text as the column holds it: without e-mail addresses, without NUL, which no VARCHAR holds, cut to length."""
     if not text:
         return None
+    text = without_emails(text)
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     longest = _LONGEST[column]

@@ -63,7 +63,7 @@ def settings_of(aws: Aws, name: str, lake: Lake, folder: Path) -> ColdSettings:
         aws=aws,
         streams=Streams(transactions=name, access=""),
         lake=lake,
-        identity=Identity(key_file=str(key)),
+        identity=Identity(key=str(key)),
         cold_fleet=ColdFleet(poll_s=0.25, scan_s=0.2, failover_s=2.0),
         cold=Cold(application=name, span_s=0.5, start_patience_s=1.0),
     )

@@ -57,7 +57,7 @@ class Shop:
             aws=stack.aws,
             streams=Streams(transactions=self.name, access=f"{self.name}-access"),
             lake=self.lake,
-            identity=Identity(key_file=str(key)),
+            identity=Identity(key=str(key)),
             reference=Reference(bucket=f"{self.name}-ref"),
             cold_fleet=ColdFleet(poll_s=0.25, scan_s=0.2, failover_s=2.0),
             cold=Cold(application=self.name, access_application=f"{self.name}-access", span_s=0.3),

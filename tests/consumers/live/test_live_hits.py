@@ -203,7 +203,7 @@ def test_live_reads_both_streams_and_its_log_counts_both(
         aws=stack.aws,
         streams=Streams(transactions=live.name, access=f"{live.name}-access"),
         opensearch=stack.opensearch,
-        identity=Identity(key_file=str(key)),
+        identity=Identity(key=str(key)),
         live=Live(application=live.name, access_application=f"{live.name}-access"),
     )
     kinesis = client("kinesis", stack.aws)

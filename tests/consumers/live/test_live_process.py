@@ -38,7 +38,7 @@ def settings_of(stack: Endpoints, name: str, folder: Path) -> LiveSettings:
         aws=stack.aws,
         streams=Streams(transactions=name, access=""),
         opensearch=stack.opensearch,
-        identity=Identity(key_file=str(key)),
+        identity=Identity(key=str(key)),
         live=Live(application=name),
     )
 

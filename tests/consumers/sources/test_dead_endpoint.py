@@ -26,7 +26,7 @@ def test_a_dead_port_is_one_line_and_exit_code_2(stack: Endpoints, tmp_path: Pat
         "STOREPULSE_AWS_ACCESS_KEY_ID": stack.aws.access_key_id,
         "STOREPULSE_AWS_SECRET_ACCESS_KEY": stack.aws.secret_access_key,
         "STOREPULSE_OPENSEARCH_URL": stack.opensearch.url,
-        "STOREPULSE_IDENTITY_KEY_FILE": str(key),
+        "STOREPULSE_IDENTITY_KEY": str(key),
         "STOREPULSE_LIVE_APPLICATION": f"live-{uuid.uuid4().hex[:8]}",
         "STOREPULSE_FLEET_START_PATIENCE_S": "1",
         "STOREPULSE_SETTINGS": "",

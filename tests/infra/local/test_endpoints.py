@@ -79,7 +79,7 @@ def test_another_process_reads_back_what_was_written(home: Home) -> None:
     assert read.aws.kinesis_endpoint == "http://127.0.0.1:1"
     assert home.settings_file.stat().st_mode & 0o777 == 0o600
     tables = tomllib.loads(home.settings_file.read_text(encoding="utf-8"))
-    assert tables["identity"]["key_file"] == str(home.identity_key)
+    assert tables["identity"]["key"] == str(home.identity_key)
 
 
 def test_with_kafka_the_agent_and_the_consumers_are_told_so(home: Home) -> None:

@@ -64,7 +64,7 @@ class Shop:
             kafka=Kafka(servers=kafka),
             kafka_group=KafkaSourceSettings(session_s=SESSION_S, checkpoint_s=0.5, cool_down_s=0.5),
             lake=self._lake,
-            identity=Identity(key_file=str(key)),
+            identity=Identity(key=str(key)),
             cold=Cold(application=self.application, span_s=0.5, start_patience_s=1.0),
         )
         self.producer = KafkaProducer(bootstrap_servers=kafka, acks="all")

@@ -251,9 +251,9 @@ def test_a_bad_event_is_a_critical_error_of_no_known_stream() -> None:
 
 
 def test_settings_that_are_wrong_say_what_to_change() -> None:
-    document = responded(event_of(orders("e-1")), ConfigError("[identity] key_file is not set"))
+    document = responded(event_of(orders("e-1")), ConfigError("[identity] key is not set"))
     assert (document["CriticalErrors"], document["error"]) == (1, "ConfigError")
-    assert document["why"] == "[identity] key_file is not set"
+    assert document["why"] == "[identity] key is not set"
 
 
 def test_an_error_that_is_not_ours_is_told_by_its_kind_alone() -> None:
@@ -291,7 +291,7 @@ def test_settings_come_from_the_environment_alone(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     environ = {
         "STOREPULSE_SETTINGS": str(tmp_path / ".storepulse" / "settings.toml"),
-        "STOREPULSE_IDENTITY_KEY_FILE": str(key),
+        "STOREPULSE_IDENTITY_KEY": str(key),
         "STOREPULSE_OPENSEARCH_URL": "http://127.0.0.1:9",
         "STOREPULSE_STREAMS_TRANSACTIONS": "mine",
         "STOREPULSE_STREAMS_ACCESS": "",

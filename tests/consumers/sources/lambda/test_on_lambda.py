@@ -49,7 +49,7 @@ class _Deployed:
         key.write_text(json.dumps({"key_id": "k1", "secret": base64.b64encode(b"s" * 32).decode()}))
         variables = {
             "PYTHONPATH": str(next((PROJECT / ".venv" / "lib").glob("python3*/site-packages"))),
-            "STOREPULSE_IDENTITY_KEY_FILE": str(key),
+            "STOREPULSE_IDENTITY_KEY": str(key),
             "STOREPULSE_OPENSEARCH_URL": opensearch_url or stack.opensearch.url,
             "STOREPULSE_STREAMS_TRANSACTIONS": f"{self.name}-orders",
             "STOREPULSE_STREAMS_ACCESS": f"{self.name}-access",
