@@ -71,7 +71,8 @@ def order_of(columns: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> 
     named = {name: columns[name] for name in OrderRow.__struct_fields__ if columns.get(name) is not None}
     origin = None
     if columns["origin_file"] is not None:
-        origin = Origin(**{name: columns[f"origin_{name}"] for name in Origin.__struct_fields__})
+        said = {name: columns[f"origin_{name}"] for name in Origin.__struct_fields__}
+        origin = Origin(**{name: value for name, value in said.items() if value is not None})
     sold = [LineRow(**{name: line[name] for name in LineRow.__struct_fields__}) for line in lines]
     return OrderRow(**{**named, "lines": sold, "origin": origin})
 
