@@ -101,8 +101,9 @@ class Http2Client:
 
     def cancel(self, number: int) -> None:
         """Give a stream up, as a client does that wants no more of it."""
-        self._h2.reset_stream(number)
-        self._flush()
+        if not self._replies[number].ended:
+            self._h2.reset_stream(number)
+            self._flush()
 
     def take_in(self) -> None:
         """Wait for the next bytes. Raises ConnectionError at their end, TimeoutError after 30 s without any."""
