@@ -1,13 +1,14 @@
 """The table of operations: what a body is, what answers it, and how often it may be asked."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from infra.local.kinesis import consumers, control, puts, reads, resharding
 from infra.local.kinesis import requests as asked
-from infra.local.kinesis.errors import limit_exceeded, unknown_operation
+from infra.local.kinesis.errors import limit_exceeded, serialization, unknown_operation
 from infra.local.kinesis.faults import Faults
 from infra.local.kinesis.limits import Window
 from infra.local.kinesis.service import Answer, Service
@@ -43,7 +44,21 @@ OPERATIONS = {
     ),
     "SplitShard": Operation(asked.decoder(asked.SplitShard), resharding.split_shard, 5),
     "SubscribeToShard": Operation(asked.decoder(asked.SubscribeToShard), consumers.subscribe_to_shard),
+    "UpdateShardCount": Operation(asked.decoder(asked.UpdateShardCount), resharding.update_shard_count, 10),
+    "UpdateStreamMode": Operation(asked.decoder(asked.UpdateStreamMode), resharding.update_stream_mode, 5),
+    "UpdateStreamWarmThroughput": Operation(
+        asked.decoder(asked.UpdateStreamWarmThroughput), resharding.update_stream_warm_throughput, 5
+    ),
 }
+
+
+class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of the clock."""
+
+    advance_s: Annotated[float, Meta(ge=0, le=366 * 86_400)]
+
+
+_advance = msgspec.json.Decoder(Advance)
 
 
 class Api:
@@ -56,6 +71,17 @@ class Api:
     @property
     def faults(self) -> Faults:
         return self._service.faults
+
+    def advance(self, body: bytes | bytearray) -> None:
+        """`PUT /clock` {"advance_s": seconds}: all that waits for a time looks again. Raises SerializationException."""
+        try:
+            seconds = _advance.decode(body).advance_s
+        except msgspec.MsgspecError as error:
+            raise serialization(f"not an advance of the clock: {error}") from error
+        self._service.clock.advance(seconds)
+        for stream in self._service.streams:
+            for shard in stream.shards.values():
+                shard.tell()
 
     def answer(self, target: str, body: bytes | bytearray) -> Answer:
         """The answer to a body under an `X-Amz-Target`. Raises KinesisError."""

@@ -73,6 +73,20 @@ class SplitShard(Named, frozen=True, kw_only=True):
     NewStartingHashKey: HashText
 
 
+class UpdateShardCount(Named, frozen=True, kw_only=True):
+    TargetShardCount: Count
+    ScalingType: Literal["UNIFORM_SCALING"]
+
+
+class UpdateStreamMode(Named, frozen=True, kw_only=True):
+    StreamARN: ArnText
+    StreamModeDetails: ModeDetails
+
+
+class UpdateStreamWarmThroughput(Named, frozen=True, kw_only=True):
+    WarmThroughputMiBps: Annotated[int, Meta(ge=0)]
+
+
 class MergeShards(Named, frozen=True, kw_only=True):
     ShardToMerge: NameText
     AdjacentShardToMerge: NameText

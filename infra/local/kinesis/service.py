@@ -58,7 +58,10 @@ class Service:
             name = named
         if name is None:
             raise invalid("Either StreamName or StreamARN is required.")
-        return self.streams.get(name, self.account_id)
+        stream = self.streams.get(name, self.account_id)
+        if stream.info.on_demand:
+            self.streams.follow(stream)
+        return stream
 
     def throttle_message(self, shard_id: str, stream: Stream) -> str:
         return f"Rate exceeded for shard {shard_id} in stream {stream.info.name} under account {self.account_id}."

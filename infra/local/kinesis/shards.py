@@ -8,8 +8,7 @@ import msgspec
 from infra.local.kinesis import sequence
 from infra.local.kinesis.limits import ShardLimits
 from infra.local.kinesis.log import ShardLog, arrival
-
-HASH_KEYS = 1 << 128  # hash keys are 0 to this - 1: the MD5 of a partition key as a number
+from infra.local.kinesis.scaling import HASH_KEYS
 
 
 class ShardInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,11 @@ class Subject(AbstractContextManager["Subject"]):
         self.settle(name)
         return name
 
+    def shards(self, name: str) -> list[dict[str, Any]]:
+        """All that are listed, closed ones too."""
+        listed: list[dict[str, Any]] = patiently(self.client.list_shards, StreamName=name)["Shards"]
+        return listed
+
     def arn(self, name: str) -> str:
         return str(self.summary(name)["StreamARN"])
 

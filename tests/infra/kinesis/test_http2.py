@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from h2.errors import ErrorCodes
 
+from infra.local.kinesis import fan_out_cases, scaling_cases, testing
 from infra.local.kinesis.http2_client import Http2Client
 from infra.local.kinesis.process import ServerProcess
-from infra.local.kinesis.testing import CASES, Subject, an_answer_holds_at_most_ten_mib
+from infra.local.kinesis.testing import CASES, Subject
 
 pytestmark = pytest.mark.integration
 
@@ -61,9 +62,27 @@ def _faults(server: ServerProcess, *rules: dict[str, Any]) -> None:
     urllib.request.urlopen(request).close()
 
 
+# Every call is made by one of these; the rest, which is about rates and sizes, is for long runs.
+_SHORT = {
+    testing.a_provisioned_stream_has_the_shards_it_asked_for,
+    testing.a_deleted_stream_is_gone,
+    testing.records_come_back_in_order_with_what_was_put,
+    testing.a_request_holds_at_most_500_records,
+    testing.merged_shards_have_one_child,
+    testing.a_closed_shard_is_read_to_its_end_and_names_its_children,
+    testing.streams_are_listed_in_pages,
+    fan_out_cases.a_deregistered_consumer_is_gone,
+    fan_out_cases.consumers_are_listed_in_pages,
+    fan_out_cases.a_subscription_tells_records_as_they_come_and_where_to_go_on,
+    fan_out_cases.a_closed_shard_ends_its_subscription_with_its_children,
+    scaling_cases.a_halved_shard_count_merges_neighbours,
+    scaling_cases.a_stream_keeps_its_shards_when_its_mode_is_switched,
+}
+
+
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=pytest.mark.soak) if case is an_answer_holds_at_most_ten_mib else case for case in CASES],
+    [case if case in _SHORT else pytest.param(case, marks=pytest.mark.soak) for case in CASES],
     ids=lambda case: case.__name__,
 )
 def test_it_behaves_like_kinesis(server: ServerProcess, client: Any, case: Callable[[Subject], None]) -> None:
