@@ -40,6 +40,7 @@ class Exchange:
         "method",
         "number",
         "path",
+        "ready",
         "target",
         "timer",
         "unacknowledged",
@@ -59,6 +60,7 @@ class Exchange:
         self.timer: asyncio.TimerHandle | None = None
         self.answer: Outgoing | None = None
         self.feed: Feed | None = None  # a subscription, whose events are answers one after the other
+        self.ready = False  # there may be something to send
 
     @property
     def request(self) -> Request:
@@ -143,6 +145,7 @@ class Http2Connection(asyncio.Protocol):
                 self._drop(exchange.number)
             elif exchange.feed:
                 exchange.feed.stop()
+                exchange.ready = True  # to say that it has ended
         self._proceed()
 
     def _abandon(self) -> None:
@@ -249,12 +252,17 @@ class Http2Connection(asyncio.Protocol):
     def _send(self, exchange: Exchange, outcome: Outcome) -> None:
         headers = [(b":status", b"%d" % outcome.status), (b"x-amzn-requestid", request_id())]
         if isinstance(outcome.answer, Subscription):
-            exchange.feed = Feed(outcome.answer, self._proceed)
+            exchange.feed = Feed(outcome.answer, lambda: self._ring(exchange))
             headers.append((b"content-type", CONTENT_TYPE))
         else:
             exchange.answer = Outgoing(outcome.answer)
             headers += [(b"content-type", JSON), (b"content-length", b"%d" % exchange.answer.left)]
+        exchange.ready = True
         self._h2.send_headers(exchange.number, headers)
+
+    def _ring(self, exchange: Exchange) -> None:
+        exchange.ready = True
+        self._proceed()
 
     def _proceed(self) -> None:
         """Send what windows and the transport let through, in turn; close if that was all."""
@@ -262,7 +270,7 @@ class Http2Connection(asyncio.Protocol):
         while moved and not self._paused and not self._transport.is_closing():
             moved = False
             for exchange in list(self._exchanges.values()):
-                moved = self._take_turn(exchange) or moved
+                moved = (exchange.ready and self._take_turn(exchange)) or moved
             self._flush()
         if self._closing and not self._exchanges and not self._transport.is_closing():
             self._h2.close_connection()
@@ -306,6 +314,7 @@ class Http2Connection(asyncio.Protocol):
             self._h2.end_stream(exchange.number)
             self._end(exchange)
         else:
+            exchange.ready = False
             feed.wait()
         return told is not None
 

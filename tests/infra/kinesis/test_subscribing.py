@@ -19,11 +19,11 @@ _FIRST = "shardId-000000000000"
 
 
 class Reader:
-    """A server without rates, with a stream of one shard and one active consumer, and boto3."""
+    """A server without rates, with a stream and one active consumer of it, and boto3."""
 
-    def __init__(self, server: ServerProcess, client: Any, subscriber: Any) -> None:
+    def __init__(self, server: ServerProcess, client: Any, subscriber: Any, shards: int = 1) -> None:
         self.server, self.client, self._subscriber = server, client, subscriber
-        client.create_stream(StreamName="s", ShardCount=1)
+        client.create_stream(StreamName="s", ShardCount=shards)
         arn = client.describe_stream_summary(StreamName="s")["StreamDescriptionSummary"]["StreamARN"]
         self.arn = client.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]["ConsumerARN"]
         self.put("/clock", {"advance_s": 5})
@@ -71,6 +71,25 @@ def test_a_backlog_comes_whole_and_in_order(reader: Reader) -> None:
     while len(numbers) < 5_000:
         numbers += [record["SequenceNumber"] for record in next(events)["SubscribeToShardEvent"]["Records"]]
     assert numbers == sorted(set(numbers))
+
+
+def test_many_subscriptions_share_a_connection(tmp_path: Path, client_of: Callable[[str], Any]) -> None:
+    with ServerProcess(tmp_path, "--no-limits") as server, Http2Client(server.port) as wire:
+        reader = Reader(server, client_of(server.url), None, shards=64)
+        place = {"ConsumerARN": reader.arn, "StartingPosition": {"Type": "TRIM_HORIZON"}}
+        targets = [json.dumps({**place, "ShardId": f"shardId-{n:012d}"}).encode() for n in range(64)]
+        streams = [wire.ask("Kinesis_20131202.SubscribeToShard", target) for target in targets]
+        for _ in range(4):  # records for every shard, sixteen shards a request
+            for number in range(0, 64, 16):
+                keys = [str((number + each) << 122) for each in range(16)]
+                records = [{"Data": b"x", "PartitionKey": "k", "ExplicitHashKey": key} for key in keys]
+                reader.client.put_records(StreamName="s", Records=records)
+        for stream in streams:
+            said = b""
+            for piece in wire.pieces(stream):
+                said += piece
+                if said.count(b'"PartitionKey"') == 4:
+                    break
 
 
 def test_a_server_that_is_stopped_ends_its_subscriptions(reader: Reader) -> None:
