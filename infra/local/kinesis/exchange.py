@@ -34,6 +34,11 @@ class Outcome(NamedTuple):
     answer: Answer
     delay_s: float = 0.0
 
+    def drop(self) -> None:
+        """Nobody takes it."""
+        if isinstance(self.answer, Subscription):
+            self.answer.close()
+
 
 class Outgoing:
     """Bytes, or an answer on its way; what of it is on disk is read as its client takes it."""
@@ -73,6 +78,7 @@ def respond(api: Api, request: Request) -> Outcome | None:
     if isinstance(outcome.answer, Subscription) and fault:
         _disturb(outcome.answer, fault)
     if fault and fault.fault == "drop_answer":
+        outcome.drop()
         return None
     return outcome._replace(delay_s=fault.delay_s) if fault and fault.fault == "delay" else outcome
 
@@ -82,8 +88,6 @@ def _disturb(subscription: Subscription, fault: Rule) -> None:
         subscription.mute(fault.delay_s)
     elif fault.fault == "break":
         subscription.break_off(fault.delay_s)
-    elif fault.fault == "drop_answer":
-        subscription.close()
 
 
 def refusal(error: KinesisError) -> Outcome:

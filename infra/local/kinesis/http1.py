@@ -78,6 +78,7 @@ class Connection(asyncio.Protocol):
             self._feed.stop()
         if self._delayed:
             self._delayed[0].cancel()
+            self._delayed[1].drop()
         if self._grant:
             self._grant.release()
         self._stop_timeout()

@@ -36,6 +36,7 @@ class Exchange:
         "body",
         "feed",
         "grant",
+        "late",
         "length",
         "method",
         "number",
@@ -58,6 +59,7 @@ class Exchange:
         self.whole = False  # all of the request is here
         self.grant: Grant | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.late: Outcome | None = None  # an answer held back by a fault
         self.answer: Outgoing | None = None
         self.feed: Feed | None = None  # a subscription, whose events are answers one after the other
         self.ready = False  # there may be something to send
@@ -70,6 +72,8 @@ class Exchange:
         """Give back the room of the body, and wait for nothing more."""
         if self.feed:
             self.feed.stop()
+        if self.late:
+            self.late.drop()
         if self.grant:
             self.grant.release()
             self.grant = None
@@ -217,6 +221,7 @@ class Http2Connection(asyncio.Protocol):
         exchange = self._exchanges.pop(number, None)
         if exchange:
             exchange.release()
+            self._acknowledge(exchange)  # what it held back of the connection's window is the others'
 
     # what goes out
 
@@ -241,11 +246,12 @@ class Http2Connection(asyncio.Protocol):
         elif outcome.delay_s:
             loop = asyncio.get_running_loop()
             exchange.timer = loop.call_later(outcome.delay_s, self._end_delay, exchange, outcome)
+            exchange.late = outcome
         else:
             self._send(exchange, outcome)
 
     def _end_delay(self, exchange: Exchange, outcome: Outcome) -> None:
-        exchange.timer = None
+        exchange.timer = exchange.late = None
         self._send(exchange, outcome)
         self._proceed()
 

@@ -21,7 +21,8 @@ KEPT_S = 5.0  # API reference, SubscribeToShard: only after this may another cal
 _BEAT_S = 5.0  # ours: how often an event without records tells that a quiet shard lives
 _GATHER_S = 0.01  # ours: records that come within this go together
 _MOST_RECORDS = 10_000
-_MOST_BYTES = 2 << 20  # of an event; a record takes 1.4 MiB at most
+_MOST_BYTES = 256 << 10  # of an event: a client that does not take it has it held in memory
+_LARGEST = 2 << 20  # but for one of a single record, which may take 1.4 MiB
 _encode = msgspec.json.Encoder().encode
 
 
@@ -137,9 +138,13 @@ class Subscription:
             return None
         log = self._shard.log
         page = log.page(self._offset, _MOST_RECORDS, _MOST_BYTES)
+        if not page.records:
+            page = log.page(self._offset, 1, _LARGEST)
         self._seat.bytes_out.take((page.end - page.start - page.records * FRAME) * 3 // 4, now_s)
         self._offset = page.end
-        self._gathered_s, self._beat_s = now_s + _GATHER_S, now_s + _BEAT_S
+        self._beat_s = now_s + _BEAT_S
+        if self._offset == log.size:
+            self._gathered_s = now_s + _GATHER_S
         records = log.read(page.start, page.end - page.start - len(SEPARATOR)) if page.records else b""
         payload = b'{"MillisBehindLatest":%d,%b,"Records":[%b]}' % (
             self._shard.behind_ms(page.end, self._clock.now_ms()),

@@ -128,6 +128,16 @@ def test_large_bodies_take_turns_for_room(wire: Http2Client) -> None:
         wire.take_in()
 
 
+def test_what_a_cancelled_body_held_back_is_given_to_others(wire: Http2Client) -> None:
+    whole = wire.begin(_TARGET + "PutRecords", 20 << 20)
+    wire.push(whole, b"x")
+    for _ in range(140):  # 35 MiB for which there is no room; the connection has a window of 32
+        waiting = wire.begin(_TARGET + "PutRecords", 20 << 20)
+        wire.push(waiting, b"x" * (256 << 10))
+        wire.cancel(waiting)
+    _call(wire, "DescribeStreamSummary", StreamName="s")
+
+
 def test_a_body_over_the_limit_is_refused_and_the_connection_lives(wire: Http2Client) -> None:
     stream = wire.ask(_TARGET + "PutRecords", b"x" * (21 << 20))
     assert wire.begun(stream).status == 413

@@ -148,6 +148,14 @@ def test_a_consumer_takes_two_mib_a_second_and_is_told_how_far_behind_it_is(loca
     assert _next(local.subscribe())["Records"], "another consumer has throughput of its own"
 
 
+def test_a_record_of_a_mib_is_an_event(local: Local) -> None:
+    local.put(1, "A" * ((1 << 20) // 3 * 4 - 4))
+    local.clock.advance(1)
+    local.put()
+    subscription = local.subscribe()
+    assert [len(_next(subscription)["Records"]) for _ in range(2)] == [1, 1]
+
+
 def test_one_call_a_second_and_five_seconds_to_oneself(local: Local) -> None:
     first = local.subscribe()
     assert local.refused_again() == "LimitExceededException"
