@@ -11,20 +11,26 @@ import pytest
 
 from consumers.delivery import LeaseLost, Position, Record, Trimmed
 from consumers.sources.kinesis.aggregates import HashRange
-from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.stream import Answer, ShardInfo
 from consumers.sources.kinesis.table import LeaseTable, TableGone
+from runtime.errors import ConfigError
 from runtime.outage import Outage
 
 ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
 
 
 class InMemoryLeaseTable:
-    """A lease table for one process. While `away` is set, every call raises Outage and changes nothing."""
+    """A lease table for one process. While `away` is set, every call raises Outage and changes nothing.
+
+    `is_migrated`: workers of KCL 3.x assign the leases.
+    """
 
     def __init__(self) -> None:
         self.away = False
+        self.is_migrated = False
+        self._rung: dict[str, int] = {}
         self._is_gone = False
         self._rows: dict[str, Lease] = {}
         self._lock = threading.Lock()
@@ -46,7 +52,11 @@ class InMemoryLeaseTable:
     def create(self, lease: Lease) -> bool:
         self._reach()
         with self._lock:
-            return self._rows.setdefault(lease.shard_id, lease) is lease
+            return self._rows.setdefault(lease.shard_id, lease) == lease
+
+    def vet(self) -> None:
+        if self.is_migrated:
+            raise ConfigError("workers of KCL 3.x assign the leases")
 
     def renew(self, lease: Lease) -> Lease:
         return self._write(lease, lambda row: row, lambda row: row.owner == lease.owner)
@@ -80,6 +90,23 @@ class InMemoryLeaseTable:
         with self._lock:
             if shard_id in self._rows:
                 self._rows[shard_id] = replace(self._rows[shard_id], children=frozenset(children))
+
+    def remove(self, lease: Lease) -> None:
+        self._reach()
+        with self._lock:
+            if lease.shard_id in self._rows and self._rows[lease.shard_id].checkpoint == SHARD_END:
+                del self._rows[lease.shard_id]
+                self._rung.pop(lease.shard_id, None)
+
+    def ring(self, shard_id: str) -> None:
+        self._reach()
+        with self._lock:
+            if shard_id in self._rows:
+                self._rung[shard_id] = self._rung.get(shard_id, 0) + 1
+
+    def rings(self, shard_id: str) -> int:
+        self._reach()
+        return self._rung.get(shard_id, 0)
 
     def _write(self, lease: Lease, change: Callable[[Lease], Lease], is_ours: Callable[[Lease], bool]) -> Lease:
         self._reach()
@@ -219,10 +246,10 @@ class ScriptedStream:
         self.trouble: deque[Exception] = deque()
         self.calls: list[str] = []
 
-    def put(self, shard_id: str, *payloads: bytes) -> None:
+    def put(self, shard_id: str, *payloads: bytes, arrived_at: datetime = ARRIVED_AT) -> None:
         records = self._records[shard_id]
         for payload in payloads:
-            records.append([Record(Position(len(records) + 1), ARRIVED_AT, payload)])
+            records.append([Record(Position(len(records) + 1), arrived_at, payload)])
 
     def put_aggregate(self, shard_id: str, *payloads: bytes) -> None:
         """One stream record with so many user records."""
@@ -248,8 +275,11 @@ class ScriptedStream:
         position = start.position
         if position is not None and position.sequence > len(self._records[shard_id]):
             raise Trimmed(f"{shard_id} does not know its record {start.text}")
-        latest = len(self._records[shard_id]) + 1
-        return f"{shard_id}:{position.sequence if position else latest if start == LATEST else 1}"
+        if start.since is not None:
+            number = 1 + sum(record[0].arrived_at < start.since for record in self._records[shard_id])
+        else:
+            number = len(self._records[shard_id]) + 1 if start.rank is Rank.LATEST else 1
+        return f"{shard_id}:{position.sequence if position else number}"
 
     def read(self, iterator: str, hash_range: HashRange | None = None) -> Answer:
         self.calls.append(f"read {iterator}")
