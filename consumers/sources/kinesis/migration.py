@@ -5,7 +5,6 @@ While an application moves over, KCL keeps the version in force in a row `Migrat
 `<application>-CoordinatorState`, or of the lease table itself where both are one.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,36 +14,32 @@ from runtime.aws_errors import code_of
 from runtime.errors import ConfigError
 
 _ROW = "Migration3.0"
-_COORDINATOR_KEY = "key"
-_VERSION = "cv"
 _ASSIGNED = frozenset({"CLIENT_VERSION_3X", "CLIENT_VERSION_3X_WITH_ROLLBACK"})
 _ABSENT = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
 
 
-def coordinator_row(dynamodb: Any, application: str) -> Row | None:
-    """The row of the application's coordinator table, where there is one.
+def refuse_migrated(dynamodb: Any, application: str) -> None:
+    """Raises ConfigError where the leases are assigned, and boto3's own errors.
 
-    A role that may not read the table is no reason to stop: it is named after nobody else's application, so that a
-    fleet that never met KCL 3.x needs no right to a table that never was.
+    A role that may not read the coordinator's table is no reason to stop: a fleet that never met KCL 3.x needs no
+    right to a table that never was.
     """
+    for table, key in ((f"{application}-CoordinatorState", "key"), (application, KEY)):
+        version = _row(dynamodb, table, key).get("cv", {}).get("S")
+        if version in _ASSIGNED:
+            raise ConfigError(
+                f"application {application!r} is led by workers of KCL 3.x ({_ROW}: {version}), which assign its"
+                " leases: set their clientVersionConfig back to CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X, or read under"
+                " an application name of your own"
+            )
+
+
+def _row(dynamodb: Any, table: str, key: str) -> Row:
     try:
-        answer = dynamodb.get_item(
-            TableName=f"{application}-CoordinatorState", Key={_COORDINATOR_KEY: {"S": _ROW}}, ConsistentRead=True
-        )
+        answer = dynamodb.get_item(TableName=table, Key={key: {"S": _ROW}}, ConsistentRead=True)
     except ClientError as error:
         if code_of(error) in _ABSENT:
-            return None
+            return {}
         raise
-    row: Mapping[str, Any] | None = answer.get("Item")
+    row: Row = answer.get("Item", {})
     return row
-
-
-def refuse_migrated(row: Row, application: str) -> None:
-    """Raises ConfigError where `row` says that leases are assigned; any other row passes."""
-    version = row.get(_VERSION, {}).get("S")
-    if _ROW in (row.get(KEY, {}).get("S"), row.get(_COORDINATOR_KEY, {}).get("S")) and version in _ASSIGNED:
-        raise ConfigError(
-            f"application {application!r} is led by workers of KCL 3.x ({_ROW}: {version}), which assign its leases:"
-            " set their clientVersionConfig back to CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X, or read under an"
-            " application name of your own"
-        )

@@ -29,7 +29,8 @@ class KinesisSourceSettings:
     )
     failover_s: float = setting(
         10.0,
-        "a lease that is not renewed for so long is taken by others; a checkpoint, or a write every third of it, renews",
+        "a lease that is not renewed for so long is taken by others; a checkpoint renews, or else a write every third"
+        " of it",
         unit="s",
     )
     scan_s: float = setting(

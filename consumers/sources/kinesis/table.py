@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from consumers.delivery import LeaseLost
 from consumers.sources.kinesis.checkpoints import SHARD_END, Checkpoint
 from consumers.sources.kinesis.leases import KEY, RINGS, SINCE, Lease, decode, encode, encode_checkpoint
-from consumers.sources.kinesis.migration import coordinator_row, refuse_migrated
+from consumers.sources.kinesis.migration import refuse_migrated
 from runtime.aws_errors import naming_outages, one_line
 from runtime.errors import ConfigError
 from runtime.outage import Outage
@@ -125,7 +125,6 @@ class DynamoDbLeaseTable:
                 for row in page["Items"]:
                     lease = decode(row)
                     if lease is None:
-                        refuse_migrated(row, self._name)
                         self._warn(row)
                     else:
                         leases.append(lease)
@@ -133,9 +132,7 @@ class DynamoDbLeaseTable:
 
     def vet(self) -> None:
         with self._naming():
-            row = coordinator_row(self._dynamodb, self._name)
-        if row is not None:
-            refuse_migrated(row, self._name)
+            refuse_migrated(self._dynamodb, self._name)
 
     def _warn(self, row: dict[str, Any]) -> None:
         key = str(row.get(KEY))

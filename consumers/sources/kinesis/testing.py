@@ -245,6 +245,7 @@ class ScriptedStream:
         self.children: Mapping[str, tuple[ShardInfo, ...]] = {}  # by closed parent
         self.trouble: deque[Exception] = deque()
         self.calls: list[str] = []
+        self.listed = 0  # times that the shards were asked for
 
     def put(self, shard_id: str, *payloads: bytes, arrived_at: datetime = ARRIVED_AT) -> None:
         records = self._records[shard_id]
@@ -268,6 +269,7 @@ class ScriptedStream:
         self._records = {shard_id: self._records.get(shard_id, []) for shard_id in self._shards}
 
     def shards(self) -> list[ShardInfo]:
+        self.listed += 1
         return list(self._shards.values())
 
     def iterator(self, shard_id: str, start: Checkpoint) -> str:

@@ -1,17 +1,25 @@
 """A worker's part in the fleet, on a clock that the test sets."""
 
+import random
+
 import pytest
 
 from consumers.delivery import LeaseLost, Position
-from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import ShardInfo
-from consumers.sources.kinesis.testing import InMemoryLeaseTable, ScriptedStream, even_shards, fixed_random
+from consumers.sources.kinesis.tenure import Tenure
+from consumers.sources.kinesis.testing import InMemoryLeaseTable, ScriptedStream, even_shards
 from consumers.sources.kinesis.worker import Worker
 from runtime.outage import Outage
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
+
+
+def entered(rank: Rank) -> Checkpoint:
+    """By a worker that starts when the clock does."""
+    return Checkpoint.entered(rank, ManualClock().now())
 
 
 class Fleet:
@@ -28,10 +36,23 @@ class Fleet:
             table=self.table,
             settings=self.settings,
             clock=self.clock,
-            rng=fixed_random(),
+            rng=random.Random(name),
         )
         worker.start()
         return worker
+
+    def settled(self, name: str) -> Worker:
+        """A worker that no longer takes its leases step by step."""
+        worker = self.worker(name)
+        self.all_that_it_takes(worker)
+        return worker
+
+    def all_that_it_takes(self, worker: Worker) -> list[Tenure]:
+        """In as many looks as it takes."""
+        taken: list[Tenure] = []
+        while more := worker.scan(()):
+            taken += more
+        return taken
 
     def owners(self) -> list[str | None]:
         return sorted((lease.owner for lease in self.table.read_all()), key=str)
@@ -49,7 +70,7 @@ def test_starting_creates_a_lease_for_every_shard_once() -> None:
 def test_the_initial_position_is_a_setting() -> None:
     fleet = Fleet(even_shards(1), KinesisSourceSettings(initial_position="LATEST"))
     fleet.worker("a")
-    assert [lease.checkpoint for lease in fleet.table.read_all()] == [LATEST]
+    assert [lease.checkpoint for lease in fleet.table.read_all()] == [entered(Rank.LATEST)]
 
 
 def test_a_listing_with_a_hole_creates_nothing() -> None:
@@ -61,7 +82,7 @@ def test_a_listing_with_a_hole_creates_nothing() -> None:
 def test_two_workers_end_with_half_each() -> None:
     fleet = Fleet(even_shards(4))
     first, second = fleet.worker("a"), fleet.worker("b")
-    assert len(first.scan(())) == 4
+    assert len(fleet.all_that_it_takes(first)) == 4
     for _ in range(3):
         second.scan(())
         first.renew()
@@ -71,7 +92,7 @@ def test_two_workers_end_with_half_each() -> None:
 def test_a_robbed_worker_sees_it_at_its_next_look() -> None:
     fleet = Fleet(even_shards(2))
     robbed, thief = fleet.worker("robbed"), fleet.worker("thief")
-    tenures = robbed.scan(())
+    tenures = fleet.all_that_it_takes(robbed)
     (stolen,) = thief.scan(())
     robbed.scan(())
     for tenure in tenures:
@@ -84,9 +105,8 @@ def test_a_robbed_worker_sees_it_at_its_next_look() -> None:
 
 def test_a_dead_workers_leases_are_taken_after_the_failover_and_not_before() -> None:
     fleet = Fleet(even_shards(2))
-    dead, heir = fleet.worker("dead"), fleet.worker("heir")
-    dead.scan(())
-    heir.scan(())
+    fleet.settled("dead")
+    heir = fleet.settled("heir")
     fleet.clock.advance(9.9)
     heir.renew()
     heir.scan(())
@@ -99,9 +119,7 @@ def test_a_dead_workers_leases_are_taken_after_the_failover_and_not_before() -> 
 
 def test_a_renewing_worker_keeps_its_leases() -> None:
     fleet = Fleet(even_shards(2))
-    alive, other = fleet.worker("alive"), fleet.worker("other")
-    alive.scan(())
-    other.scan(())
+    alive, other = fleet.settled("alive"), fleet.settled("other")
     for _ in range(10):
         fleet.clock.advance(3.3)
         alive.renew()
@@ -171,24 +189,54 @@ def test_a_child_is_taken_only_when_its_parent_is_finished() -> None:
     assert {lease.shard_id: lease.checkpoint for lease in fleet.table.read_all()}[parent.shard_id] == SHARD_END
 
 
-def test_new_shards_are_discovered_in_time() -> None:
+def split(parent: ShardInfo) -> list[ShardInfo]:
+    """The stream's list after `parent` was replaced by one child."""
+    closed = ShardInfo(shard_id=parent.shard_id, hash_range=parent.hash_range, is_open=False)
+    return [closed, ShardInfo(shard_id="child", parents=frozenset({parent.shard_id}), hash_range=parent.hash_range)]
+
+
+def test_a_shard_that_ends_without_naming_its_children_is_followed_at_once() -> None:
     (parent,) = even_shards(1)
     fleet = Fleet([parent])
     worker = fleet.worker("a")
     (tenure,) = worker.scan(())
+    fleet.stream.replace(split(parent))
     tenure.end([])
     worker.release(tenure)
-    child = ShardInfo(shard_id="child", parents=frozenset({parent.shard_id}), hash_range=parent.hash_range)
-    fleet.stream.replace([ShardInfo(shard_id=parent.shard_id, hash_range=parent.hash_range, is_open=False), child])
-    assert worker.scan(()) == []
-    fleet.clock.advance(60.0)
     assert [taken.lease.shard_id for taken in worker.scan(())] == ["child"]
+
+
+def test_new_shards_are_discovered_in_time_where_nobody_saw_their_parents_end() -> None:
+    (parent,) = even_shards(1)
+    fleet = Fleet([parent])
+    worker = fleet.worker("a")
+    ended = fleet.table.read_all()[0]
+    fleet.table.checkpoint(ended, SHARD_END)
+    fleet.stream.replace(split(parent))
+    listed = fleet.stream.listed
+    for _ in range(59):
+        assert worker.scan(()) == []
+        fleet.clock.advance(1.0)
+    assert fleet.stream.listed == listed  # a hole is looked at three times before the stream is asked
+    fleet.clock.advance(1.0)
+    assert [taken.lease.shard_id for taken in worker.scan(())] == ["child"]
+
+
+def test_where_every_hash_key_has_its_lease_the_stream_is_never_asked() -> None:
+    fleet = Fleet(even_shards(4))
+    worker = fleet.settled("a")
+    listed = fleet.stream.listed
+    for _ in range(600):
+        fleet.clock.advance(1.0)
+        worker.renew()
+        worker.scan(())
+    assert fleet.stream.listed == listed
 
 
 def test_a_table_that_is_deleted_is_made_again_with_its_checkpoints() -> None:
     fleet = Fleet(even_shards(2), KinesisSourceSettings(initial_position="LATEST"))
     worker = fleet.worker("a")
-    first, second = sorted(worker.scan(()), key=lambda tenure: tenure.lease.shard_id)
+    first, second = sorted(fleet.all_that_it_takes(worker), key=lambda tenure: tenure.lease.shard_id)
     first.checkpoint(Checkpoint.at(Position(7)))
     worker.scan(())
     fleet.table.delete()
@@ -198,7 +246,7 @@ def test_a_table_that_is_deleted_is_made_again_with_its_checkpoints() -> None:
     assert worker.scan(()) == []
     assert {lease.shard_id: lease.checkpoint for lease in fleet.table.read_all()} == {
         first.lease.shard_id: Checkpoint.at(Position(7)),
-        second.lease.shard_id: LATEST,
+        second.lease.shard_id: entered(Rank.LATEST),
     }
     first.checkpoint(Checkpoint.at(Position(9)))
     worker.renew()
