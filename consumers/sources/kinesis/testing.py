@@ -217,6 +217,44 @@ class LeaseTableConformance:
         assert self._only(table) == replace(taken, children=frozenset({"s-1", "s-2"}))
         assert table.renew(taken).owner == "a"
 
+    def test_a_create_whose_answer_was_lost_counts_when_it_is_repeated(self, table: LeaseTable) -> None:
+        lease = self._created(table)
+        assert table.create(lease)
+        table.take(lease, "a")
+        assert not table.create(lease)
+
+    def test_a_first_position_keeps_its_time_until_there_is_a_number(self, table: LeaseTable) -> None:
+        entered = Checkpoint.entered(Rank.LATEST, ARRIVED_AT)
+        assert table.create(Lease(shard_id="s-0", checkpoint=entered))
+        taken = table.take(self._only(table), "a")
+        assert (taken.checkpoint, taken.checkpoint.since) == (entered, ARRIVED_AT)
+        saved = table.checkpoint(taken, Checkpoint.at(Position(7)))
+        assert self._only(table).checkpoint == Checkpoint.at(Position(7))
+        back = Checkpoint.entered(Rank.AT_TIMESTAMP, ARRIVED_AT)
+        assert table.checkpoint(saved, back).checkpoint == self._only(table).checkpoint == back
+
+    def test_only_the_lease_of_a_finished_shard_is_removed(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        table.remove(taken)
+        assert self._only(table) == taken
+        ended = table.checkpoint(taken, SHARD_END)
+        table.remove(taken)
+        table.remove(ended)
+        assert table.read_all() == []
+
+    def test_rings_are_counted_without_disturbing_the_owner(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        assert table.rings("s-0") == table.rings("nowhere") == 0
+        table.ring("s-0")
+        table.ring("nowhere")
+        table.ring("s-0")
+        assert table.rings("s-0") == 2
+        assert table.rings("nowhere") == 0
+        assert table.renew(taken).owner == "a"
+
+    def test_a_table_that_nobody_else_rules_is_ours_to_use(self, table: LeaseTable) -> None:
+        table.vet()
+
     @staticmethod
     def _created(table: LeaseTable) -> Lease:
         lease = Lease(shard_id="s-0", checkpoint=TRIM_HORIZON)
