@@ -1,20 +1,58 @@
 """A worker's part in the fleet, on a clock that the test sets."""
 
 import random
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import pytest
 
 from consumers.delivery import LeaseLost, Position
 from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint, Rank
+from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import ShardInfo
 from consumers.sources.kinesis.tenure import Tenure
 from consumers.sources.kinesis.testing import InMemoryLeaseTable, ScriptedStream, even_shards
 from consumers.sources.kinesis.worker import Worker
+from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
+
+T = TypeVar("T")
+
+
+class DeafTable(InMemoryLeaseTable):
+    """Does each write in `losing`, and loses the answer the first time."""
+
+    def __init__(self, losing: Iterable[str]) -> None:
+        super().__init__()
+        self.losing = set(losing)
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith("_") or name == "losing" or name not in self.losing:
+            return found
+
+        def write(*arguments: Any) -> None:
+            self.losing.discard(name)
+            found(*arguments)
+            raise Outage(f"no answer to {name}")
+
+        return write
+
+
+class FadingTable(InMemoryLeaseTable):
+    """Goes away after so many more takes."""
+
+    takes_left = 1_000
+
+    def take(self, lease: Lease, owner: str) -> Lease:
+        self.takes_left -= 1
+        self.away = self.takes_left < 0
+        return super().take(lease, owner)
 
 
 def entered(rank: Rank) -> Checkpoint:
@@ -87,6 +125,169 @@ def test_two_workers_end_with_half_each() -> None:
         second.scan(())
         first.renew()
     assert fleet.owners() == ["a", "a", "b", "b"]
+
+
+def test_a_worker_shows_itself_by_one_lease_before_it_takes_more() -> None:
+    fleet = Fleet(even_shards(8))
+    workers = [fleet.worker(name) for name in "abcd"]
+    assert [len(worker.scan(())) for worker in workers] == [1] * 4
+    for _ in range(2):
+        for worker in workers:
+            worker.scan(())
+    assert fleet.owners() == sorted("abcd" * 2)
+    assert {lease.owner_switches for lease in fleet.table.read_all()} == {1}  # nobody was robbed on the way
+
+
+def test_a_standby_that_has_settled_takes_over_everything_at_once() -> None:
+    fleet = Fleet(even_shards(1))
+    fleet.settled("a")
+    standby = fleet.settled("standby")
+    for shard in even_shards(8):
+        fleet.table.create(Lease(shard_id=f"more-{shard.shard_id}", checkpoint=TRIM_HORIZON))
+    assert len(standby.scan(())) == 5  # of nine leases
+
+
+def test_a_worker_takes_no_more_than_its_limit_and_others_take_the_rest() -> None:
+    fleet = Fleet(even_shards(6))
+    limited = Worker(
+        worker_id="limited",
+        stream=fleet.stream,
+        table=fleet.table,
+        settings=KinesisSourceSettings(max_leases=1),
+        clock=fleet.clock,
+        rng=random.Random(1),
+    )
+    limited.start()
+    other = fleet.worker("other")
+    assert len(fleet.all_that_it_takes(limited)) == 1
+    assert len(fleet.all_that_it_takes(other)) == 3
+    for _ in range(14):  # the limited one may be late, not full: the other waits for a failover time
+        fleet.clock.advance(1.0)
+        limited.renew()
+        other.renew()
+        limited.scan(())
+        other.scan(())
+    assert fleet.owners() == ["limited", *["other"] * 5]
+
+
+def test_a_take_whose_answer_was_lost_is_found_at_the_next_look() -> None:
+    fleet = Fleet(even_shards(1))
+    fleet.table = DeafTable(losing={"take"})
+    worker = fleet.worker("a")
+    with pytest.raises(Outage):
+        worker.scan(())
+    fleet.clock.advance(2.0)
+    (tenure,) = worker.scan(())
+    assert tenure.idle_s == 2.0  # the others count from the write, not from when we learnt of it
+    tenure.checkpoint(Checkpoint.at(Position(7)))
+    assert fleet.owners() == ["a"]
+
+
+def test_a_take_that_is_found_after_the_failover_is_no_longer_ours() -> None:
+    fleet = Fleet(even_shards(1))
+    fleet.table = DeafTable(losing={"take"})
+    worker = fleet.worker("a")
+    with pytest.raises(Outage):
+        worker.scan(())
+    fleet.clock.advance(10.0)
+    assert worker.scan(()) == []
+    fleet.clock.advance(10.0)
+    assert len(worker.scan(())) == 1
+
+
+def test_what_was_taken_before_the_table_went_away_is_read() -> None:
+    fleet = Fleet(even_shards(4))
+    table = fleet.table = FadingTable()
+    fleet.settled("dead")
+    heir = fleet.settled("heir")
+    table.takes_left = 1
+    fleet.clock.advance(10.0)
+    heir.renew()
+    taken = heir.scan(())
+    assert len(taken) == 1
+    table.away = False
+    fleet.clock.advance(3.0)
+    heir.renew()
+    taken[0].check()
+    assert taken[0].idle_s == 0.0  # it is renewed like any other
+
+
+@pytest.mark.parametrize("write", ["renew", "checkpoint", "evict", "take", "create", "link", "remove", "ring"])
+def test_no_lost_answer_costs_a_lease_or_a_checkpoint(write: str) -> None:
+    (parent,) = even_shards(1)
+    fleet = Fleet([parent])
+    table = fleet.table = DeafTable(losing=())
+    worker = fleet.worker("a")
+    fleet.stream.replace(split(parent))
+    table.losing = {write}
+
+    def insist(act: Callable[[], T]) -> T:
+        for _ in range(3):
+            with suppress(Outage):
+                return act()
+            fleet.clock.advance(1.0)
+        return act()
+
+    (tenure,) = insist(lambda: worker.scan(()))
+    fleet.clock.advance(3.0)
+    worker.renew()
+    worker.renew()
+    insist(lambda: tenure.checkpoint(Checkpoint.at(Position(7))))
+    assert fleet.table.read_all()[0].checkpoint == Checkpoint.at(Position(7))
+    insist(lambda: tenure.end(split(parent)[1:]))
+    worker.release(tenure)
+    insist(lambda: worker.scan(()))
+    leases = {lease.shard_id: lease for lease in table.read_all()}
+    assert leases[parent.shard_id].checkpoint == SHARD_END
+    assert (leases["child"].owner, leases["child"].parents) == ("a", {parent.shard_id})
+
+
+def test_a_fleet_that_kcl_3_rules_is_left_at_the_start_and_when_that_comes_later() -> None:
+    fleet = Fleet(even_shards(1))
+    worker = fleet.settled("a")
+    fleet.table.is_migrated = True
+    with pytest.raises(ConfigError, match=r"KCL 3\.x"):
+        fleet.worker("b")
+    with pytest.raises(ConfigError, match=r"KCL 3\.x"):
+        for _ in range(90):
+            fleet.clock.advance(1.0)
+            worker.scan(())
+
+
+def test_a_time_that_is_none_is_named_at_the_start() -> None:
+    for time in ("", "yesterday", "2026-11-27T08:00:00"):
+        settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time=time)
+        with pytest.raises(ConfigError, match="initial_time"):
+            Fleet(even_shards(1), settings).worker("a")
+
+
+def test_a_stream_is_entered_at_a_time_whatever_its_offset() -> None:
+    settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2026-11-27T10:00:00+02:00")
+    fleet = Fleet(even_shards(1), settings)
+    fleet.worker("a")
+    assert [lease.checkpoint for lease in fleet.table.read_all()] == [entered(Rank.AT_TIMESTAMP)]
+
+
+def test_finished_leases_go_in_time_and_their_children_stay() -> None:
+    (parent,) = even_shards(1)
+    fleet = Fleet([parent])
+    worker = fleet.worker("a")
+    (tenure,) = worker.scan(())
+    fleet.stream.replace(split(parent))
+    tenure.end(split(parent)[1:])
+    worker.release(tenure)
+    (child,) = worker.scan(())
+
+    def shards_after_two_minutes() -> list[str]:
+        for _ in range(120):
+            fleet.clock.advance(1.0)
+            worker.renew()
+            worker.scan(())
+        return sorted(lease.shard_id for lease in fleet.table.read_all())
+
+    assert shards_after_two_minutes() == sorted(["child", parent.shard_id])
+    child.checkpoint(Checkpoint.at(Position(7)))
+    assert shards_after_two_minutes() == ["child"]
 
 
 def test_a_robbed_worker_sees_it_at_its_next_look() -> None:
