@@ -42,5 +42,5 @@ class Pace:
             self._next_look_s = -math.inf
             return
         # Spread, so that of many workers one looks soon after anything happened.
-        wait_s = min(wait_s, self._longest_s) * self._rng.uniform(0.75, 1.25)
+        wait_s = min(self._longest_s, wait_s * self._rng.uniform(1.0, 1.25))
         self._next_look_s = max(now_s, min(now_s + wait_s, expiry_s))
