@@ -26,7 +26,8 @@ def missing_leases(shards: Iterable[ShardInfo], leases: Mapping[str, Lease], ini
 
     `initial` is where a stream is entered that has no leases yet: TRIM_HORIZON and AT_TIMESTAMP at the oldest listed
     shards, LATEST at the open ones. Below a shard that has a lease only the next level is created; the levels under it
-    follow at its end.
+    follow at its end. So does the child of a merge while the other parent has no lease, because that one's own parents
+    are not finished: nothing would keep the child from being read before it.
     """
     listed = {shard.shard_id: shard for shard in shards}
     created: dict[str, Lease] = {}
@@ -48,7 +49,7 @@ def missing_leases(shards: Iterable[ShardInfo], leases: Mapping[str, Lease], ini
         for parent in parents:
             demand(parent)
         leased = [leases[parent.shard_id] for parent in parents if parent.shard_id in leases]
-        if leased:
+        if leased and all(parent.shard_id in leases or parent.shard_id in created for parent in parents):
             created[shard.shard_id] = lease_of(shard, start_below(leased))
 
     for shard in sorted(listed.values(), key=lambda shard: shard.shard_id):

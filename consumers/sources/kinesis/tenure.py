@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from consumers.delivery import LeaseLost
-from consumers.sources.kinesis.checkpoints import SHARD_END, Checkpoint
+from consumers.sources.kinesis.checkpoints import SHARD_END, Checkpoint, Rank
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.shards import lease_of, start_below
 from consumers.sources.kinesis.states import OURS, Event, State, moved
@@ -19,7 +19,8 @@ class Tenure:
 
     Its states and what may happen in them are `states.MOVES`. Every write raises LeaseLost from the moment on that
     another worker may have taken the lease: `failover_s` after the start of the last write that succeeded, whatever
-    the table says. Once lost it stays lost.
+    the table says; where answers were lost before that one, after the start of the first of them, which may be the one
+    that others have seen. Once lost it stays lost.
     """
 
     def __init__(self, lease: Lease, table: LeaseTable, clock: Clock, *, failover_s: float, taken_at_s: float) -> None:
@@ -72,17 +73,27 @@ class Tenure:
             self._writing.release()
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Store what is durable. Raises LeaseLost, Outage."""
+        """Store what is durable; nothing where the table holds that and more. Raises LeaseLost, Outage."""
         with self._writing:
+            # Asked under the lock: a renewal may just have found that an end landed whose answer was lost.
+            if checkpoint <= self._lease.checkpoint:
+                self.check()
+                return
             self._keep(Event.CHECKPOINT, lambda lease: self._table.checkpoint(lease, checkpoint))
 
     def end(self, children: Iterable[ShardInfo]) -> None:
-        """The shard is finished: create its children's leases, then say so. Raises LeaseLost, Outage (repeat it)."""
+        """The shard is finished: create its children's leases, then say so. Raises LeaseLost, Outage (repeat it).
+
+        The child of a merge is left to the other parent's end where that one has no lease yet: see `missing_leases`.
+        """
         with self._writing:
             self._check_for(Event.END)
             listed = list(children)
+            is_merge = any(len(child.parents) > 1 for child in listed)
+            rows = {lease.shard_id for lease in self._table.read_all()} if is_merge else set()
             for child in listed:
-                self._table.create(lease_of(child, start_below([self._lease])))
+                if not is_merge or child.parents <= rows:
+                    self._table.create(lease_of(child, start_below([self._lease])))
             if listed:
                 self._table.link(self._lease.shard_id, [child.shard_id for child in listed])
             self._keep(Event.END, lambda lease: self._table.checkpoint(lease, SHARD_END))
@@ -111,7 +122,8 @@ class Tenure:
         self._renewed_at_s = started_s
         self._unanswered_s = None
         if self._state in OURS:  # it may have been robbed, or have run out, since the write was sent
-            self._move(event)
+            # A renewal, too, may find that an end had landed.
+            self._move(Event.END if lease.checkpoint.rank is Rank.SHARD_END else event)
 
     def _check_for(self, event: Event) -> None:
         """Raises LeaseLost where the lease is lost, and where `event` cannot happen to it."""

@@ -73,6 +73,18 @@ def test_a_merged_shard_waits_for_both_parents_leases() -> None:
     assert created(FAMILY, {"0": SHARD_END, "1": TRIM_HORIZON}) == {"2": TRIM_HORIZON, "3": TRIM_HORIZON}
 
 
+def test_a_merged_shard_waits_while_the_other_parent_has_no_lease() -> None:
+    lane = [
+        shard("a", is_open=False, last=HALF - 1),
+        shard("b", is_open=False, first=HALF),
+        shard("b1", "b", is_open=False, first=HALF),
+        shard("b2", "b1", is_open=False, first=HALF),
+        shard("m", "a", "b2"),
+    ]
+    assert created(lane, {"a": SHARD_END, "b": TRIM_HORIZON}) == {"b1": TRIM_HORIZON}
+    assert created(lane, {"a": SHARD_END, "b1": TRIM_HORIZON}) == {"b2": TRIM_HORIZON, "m": TRIM_HORIZON}
+
+
 def test_a_table_that_knows_every_shard_is_left_alone() -> None:
     assert created(FAMILY, dict.fromkeys("0123", TRIM_HORIZON)) == {}
 

@@ -1,11 +1,12 @@
 """The table of lease states: what is not in it raises and changes nothing."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from consumers.delivery import LeaseLost, Position
-from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import SHARD_END, TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.states import MOVES, OURS, Event, IllegalMove, State, moved
 from consumers.sources.kinesis.tenure import Tenure
@@ -54,7 +55,11 @@ class World:
 WRITES = (Event.RENEW, Event.CHECKPOINT, Event.END, Event.RETURN)
 
 
-@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, WRITES)))
+# A checkpoint behind what is stored is no move at all: see below.
+TRIED = [pair for pair in itertools.product(State, WRITES) if pair != (State.ENDED, Event.CHECKPOINT)]
+
+
+@pytest.mark.parametrize(("state", "event"), TRIED)
 def test_a_tenure_writes_what_the_table_of_moves_allows_and_nothing_else(state: State, event: Event) -> None:
     world = World()
     world.bring_to(state)
@@ -69,6 +74,25 @@ def test_a_tenure_writes_what_the_table_of_moves_allows_and_nothing_else(state: 
             world.do(event)
         assert world.tenure.state is state
         assert world.row() == before
+
+
+def test_a_finished_shard_is_not_opened_again_by_a_checkpoint_that_comes_late() -> None:
+    world = World()
+    world.tenure.end([])
+    before = world.row()
+    world.tenure.checkpoint(Checkpoint.at(Position(7)))
+    assert world.row() == before
+    assert world.tenure.state is State.ENDED
+
+
+def test_an_end_whose_answer_was_lost_is_found_by_the_next_renewal() -> None:
+    world = World()
+    world.table.checkpoint(world.tenure.lease, SHARD_END)
+    world.tenure.renew()
+    assert world.tenure.state is State.ENDED
+    with pytest.raises(LeaseLost):
+        world.tenure.compare(replace(world.row(), owner="other"))
+        world.tenure.end([])
 
 
 def test_an_illegal_move_names_itself() -> None:
