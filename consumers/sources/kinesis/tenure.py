@@ -42,11 +42,9 @@ class Tenure:
 
     @property
     def state(self) -> State:
-        """As of now."""
-        idle_s = self.idle_s
-        if idle_s >= self._failover_s:
-            self._move(Event.RUN_OUT, f"{self._lease.shard_id} was not renewed for {idle_s:.1f} s")
-        return self._state
+        """As of now. A lease that has run out may still be saved by a write that is under way, until it is checked."""
+        has_run_out = self.idle_s >= self._failover_s
+        return moved(self._state, Event.RUN_OUT) if has_run_out else self._state
 
     @property
     def idle_s(self) -> float:
@@ -55,7 +53,10 @@ class Tenure:
 
     def check(self) -> None:
         """Raises LeaseLost where the lease is, or may be, another's."""
-        if self.state not in OURS:
+        idle_s = self.idle_s
+        if idle_s >= self._failover_s:
+            self._move(Event.RUN_OUT, f"{self._lease.shard_id} was not renewed for {idle_s:.1f} s")
+        if self._state not in OURS:
             raise LeaseLost(self._why_over)
 
     def compare(self, row: Lease) -> None:

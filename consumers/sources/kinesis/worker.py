@@ -59,6 +59,7 @@ class Worker:
         )
         self._tenures: dict[str, Tenure] = {}  # by shard id; replaced whole under the lock, read without it
         self._replacing = threading.Lock()
+        self._unread: list[Tenure] = []  # held, and not yet handed to whoever reads
         self._unanswered: dict[str, tuple[Lease, float]] = {}  # takes: the lease as seen before, when they began
         self._leases: dict[str, Lease] = {}  # the table as last read
         self._is_new = True  # it has not yet had what it chose
@@ -109,16 +110,18 @@ class Worker:
         self._tidy()
         now_s = self._clock.monotonic()
         self._sightings.see(leases, now_s)
-        taken = self._adopted(barred)
+        self._adopt(barred)
         chosen = self._choose(leases, now_s, barred)
         self._pace.looked(
             now_s,
             rows=len(leases),
             workers=len({self.worker_id, *(lease.owner for lease in leases if lease.owner)}),
-            is_settled=not taken and not chosen,
+            is_settled=not chosen,
             expiry_s=self._sightings.next_expiry_s(self._foreign(leases), now_s),
         )
-        return taken + self._take_all(chosen)
+        self._take_all(chosen)
+        taken, self._unread = self._unread, []
+        return taken
 
     def _is_called(self) -> bool:
         bell = self._bell()
@@ -137,7 +140,8 @@ class Worker:
         return leases
 
     def _choose(self, leases: list[Lease], now_s: float, barred: Collection[str]) -> list[Lease]:
-        held = {shard_id for shard_id, tenure in self._tenures.items() if tenure.state in OURS}
+        # One that has run out counts until its reader is gone: after a pause a worker steals no others in its place.
+        held = {shard_id for shard_id, tenure in self._tenures.items() if tenure.state is not State.LOST}
         free = {lease.shard_id for lease in leases if self._sightings.is_free(lease, now_s)}
         chosen = leases_to_take(
             [lease for lease in leases if is_readable(lease, self._leases)],
@@ -221,35 +225,30 @@ class Worker:
         if self._pace.is_slow and bell is not None:
             self._table.ring(bell)
 
-    def _take_all(self, chosen: list[Lease]) -> list[Tenure]:
-        taken: list[Tenure] = []
+    def _take_all(self, chosen: list[Lease]) -> None:
         for lease in chosen:
             try:
-                tenure = self._take(lease)
+                self._take(lease)
             except Outage as outage:
-                if not taken:
+                if not self._unread:
                     raise
-                log.warning("took %d leases of %d: %s", len(taken), len(chosen), outage)
-                break
-            if tenure is not None:
-                taken.append(tenure)
-        return taken
+                log.warning("not all of %d leases were taken: %s", len(chosen), outage)
+                return
 
-    def _take(self, lease: Lease) -> Tenure | None:
+    def _take(self, lease: Lease) -> None:
         started_s = self._clock.monotonic()
         self._unanswered[lease.shard_id] = (lease, started_s)
         try:
             row = self._table.take(lease, self.worker_id)
         except LeaseLost:
             del self._unanswered[lease.shard_id]
-            return None  # somebody was faster
+            return  # somebody was faster
         del self._unanswered[lease.shard_id]
         log.info("took %s from %s at %s", lease.shard_id, lease.owner or "nobody", lease.checkpoint.text)
-        return self._hold(row, started_s)
+        self._hold(row, started_s)
 
-    def _adopted(self, barred: Collection[str]) -> list[Tenure]:
+    def _adopt(self, barred: Collection[str]) -> None:
         """Leases whose take had landed, though its answer was lost."""
-        adopted: list[Tenure] = []
         for shard_id, (lease, started_s) in list(self._unanswered.items()):
             row = self._leases.get(shard_id)
             in_time = self._clock.monotonic() - started_s < self._settings.failover_s
@@ -259,12 +258,11 @@ class Worker:
                 del self._unanswered[shard_id]
                 if row.owner == self.worker_id:
                     log.info("%s was taken, though the answer was lost", shard_id)
-                    adopted.append(self._hold(row, started_s))
-        return adopted
+                    self._hold(row, started_s)
 
-    def _hold(self, row: Lease, started_s: float) -> Tenure:
+    def _hold(self, row: Lease, started_s: float) -> None:
         """At once, not at the end of the scan: it is renewed while other takes are under way."""
         tenure = Tenure(row, self._table, self._clock, failover_s=self._settings.failover_s, taken_at_s=started_s)
+        self._unread.append(tenure)
         with self._replacing:
             self._tenures = {**self._tenures, row.shard_id: tenure}
-        return tenure
