@@ -27,6 +27,10 @@ from runtime.outage import Outage, Trouble
 
 log = logging.getLogger(__name__)
 
+# Leases that are created before the table is read again: 64 workers that meet an empty table for 512 shards would each
+# try all of them otherwise.
+_CREATED_A_LOOK = 32
+
 
 class Worker:
     """`scan` is called by one thread, `due` and `keep` (or `renew`) by others, `release` by any.
@@ -90,10 +94,21 @@ class Worker:
         if not is_complete(shards):
             log.warning("%s: its open shards do not cover all hash keys; listing again later", self._stream.name)
             return
-        initial = self._settings.entry(self._clock.now())
-        for lease in missing_leases(shards, self._leases, initial):
-            if self._table.create(lease):
-                log.info("created the lease of %s at %s", lease.shard_id, lease.checkpoint.text)
+        missing = missing_leases(shards, self._leases, self._settings.entry(self._clock.now()))
+        while missing:
+            for lease in self._some(missing):
+                if self._table.create(lease):
+                    log.info("the lease of %s is there, at %s", lease.shard_id, lease.checkpoint.text)
+                missing.remove(lease)
+            if missing:
+                known = {lease.shard_id for lease in self._table.read_all()}
+                missing = [lease for lease in missing if lease.shard_id not in known]
+
+    def _some(self, missing: list[Lease]) -> list[Lease]:
+        """What to create before the next look at what others have created: at random, and parents first."""
+        unborn = {lease.shard_id for lease in missing}
+        oldest = [lease for lease in missing if not lease.parents & unborn]
+        return self._rng.sample(oldest, min(len(oldest), _CREATED_A_LOOK))
 
     def scan(self, barred: Collection[str]) -> list[Tenure]:
         """Look at the table and take what is missing to our share, but none of `barred`. Raises Outage, ConfigError.
@@ -223,7 +238,10 @@ class Worker:
         """Let the others look now, where they look rarely."""
         bell = self._bell()
         if self._pace.is_slow and bell is not None:
-            self._table.ring(bell)
+            try:
+                self._table.ring(bell)
+            except Outage as outage:
+                log.warning("the others learn at their next look that there is something to take: %s", outage)
 
     def _take_all(self, chosen: list[Lease]) -> None:
         for lease in chosen:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -125,6 +126,31 @@ def test_two_workers_end_with_half_each() -> None:
         second.scan(())
         first.renew()
     assert fleet.owners() == ["a", "a", "b", "b"]
+
+
+def test_a_worker_that_starts_beside_others_leaves_most_leases_for_them_to_create() -> None:
+    class Crowded(InMemoryLeaseTable):
+        """Another worker is faster with everything but the first lease."""
+
+        tries = 0
+
+        def create(self, lease: Lease) -> bool:
+            self.tries += 1
+            for shard in even_shards(128) if self.tries == 2 else []:
+                super().create(replace(lease, shard_id=shard.shard_id, hash_range=shard.hash_range))
+            return super().create(lease)
+
+    fleet = Fleet(even_shards(128))
+    table = fleet.table = Crowded()
+    fleet.worker("a")
+    assert len(table.read_all()) == 128
+    assert table.tries <= 32
+
+
+def test_a_table_of_many_leases_is_created_whole_by_one_worker() -> None:
+    fleet = Fleet(even_shards(100))
+    fleet.worker("a")
+    assert sorted(lease.shard_id for lease in fleet.table.read_all()) == [shard.shard_id for shard in even_shards(100)]
 
 
 def test_a_worker_shows_itself_by_one_lease_before_it_takes_more() -> None:
