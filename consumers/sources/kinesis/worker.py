@@ -73,8 +73,8 @@ class Worker:
 
     @property
     def leases(self) -> list[Lease]:
-        """The table as last read."""
-        return list(self._leases.values())
+        """The table as last read, in the order of the shards."""
+        return sorted(self._leases.values(), key=lambda lease: lease.shard_id)
 
     def start(self) -> None:
         """Create the table, and the leases of a stream that has none. Raises ConfigError, Outage (repeat it)."""
