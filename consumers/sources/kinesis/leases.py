@@ -1,7 +1,8 @@
 """A lease and its row in DynamoDB, in the layout of the Kinesis Client Library 2.x, so that its workers are peers.
 
 Every attribute that this module does not name (`pendingCheckpoint`, `throughputKBps`, ...) is left alone in the table:
-rows are changed by update expressions and written whole only once, when they are created.
+rows are changed by update expressions and written whole only once, when they are created. Two attributes are our own;
+other workers leave them alone in turn.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from consumers.sources.kinesis.checkpoints import Checkpoint
 Row = Mapping[str, Mapping[str, Any]]  # DynamoDB's wire form: {"leaseKey": {"S": "..."}, ...}
 
 KEY = "leaseKey"
+SINCE = "storepulseSince"  # N, milliseconds since 1970: from when on a shard at LATEST or AT_TIMESTAMP is read
+RINGS = "storepulseRings"  # N, of one row: grows when there is something to take
 _ENTITY = "LEASE"  # KCL 3.5 and later names its rows; no name means a lease
 
 
@@ -51,11 +54,14 @@ def encode(lease: Lease) -> dict[str, dict[str, Any]]:
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> dict[str, dict[str, str]]:
-    """The two attributes of a checkpoint."""
-    return {
+    """The attributes of a checkpoint: two, and the time where it has one."""
+    attributes = {
         "checkpoint": {"S": checkpoint.text},
         "checkpointSubSequenceNumber": {"N": str(checkpoint.sub_sequence)},
     }
+    if checkpoint.since is not None:
+        attributes[SINCE] = {"N": str(checkpoint.sequence)}
+    return attributes
 
 
 def decode(row: Row) -> Lease | None:
@@ -79,7 +85,8 @@ def decode(row: Row) -> Lease | None:
 
 def _checkpoint(row: Row) -> Checkpoint:
     sub_sequence = int(row["checkpointSubSequenceNumber"]["N"]) if "checkpointSubSequenceNumber" in row else 0
-    return Checkpoint.parse(row["checkpoint"]["S"], sub_sequence)
+    since_ms = int(row[SINCE]["N"]) if SINCE in row else 0
+    return Checkpoint.parse(row["checkpoint"]["S"], sub_sequence, since_ms)
 
 
 def _strings(row: Row, name: str) -> list[str]:

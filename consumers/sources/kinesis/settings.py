@@ -1,8 +1,13 @@
 """Settings of the Kinesis source."""
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
+from msgspec import Meta
+
+from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint, Rank
+from runtime.errors import ConfigError
 from runtime.settings import setting
 
 
@@ -11,18 +16,38 @@ class KinesisSourceSettings:
     """`[fleet]`: how this worker shares shards with others, and how it reads them."""
 
     worker: str = setting("", "name in the lease table, a random part is added; empty: the host's name")
-    initial_position: Literal["TRIM_HORIZON", "LATEST"] = setting(
+    initial_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] = setting(
         "TRIM_HORIZON",
-        "where a stream without leases is entered; the oldest record, so that nothing is left out. LATEST stands where"
-        " reading begins until the first checkpoint: a crash before that leaves out what came in between",
+        "where a stream without leases is entered; the oldest record, so that nothing is left out. LATEST: what arrives"
+        " from the first start on, whenever it is read; AT_TIMESTAMP: what arrived from initial_time on",
+    )
+    initial_time: str = setting(
+        "", "goes with AT_TIMESTAMP, ISO 8601 with its offset: 2026-11-27T08:00:00Z; read when leases are created"
+    )
+    max_leases: Annotated[int, Meta(ge=0)] = setting(
+        0, "shards that this worker reads at the same time, at most: each takes a thread and a buffer; 0: its share"
     )
     failover_s: float = setting(
-        10.0, "a lease that is not renewed for so long is taken by others; renewed every third of it", unit="s"
+        10.0,
+        "a lease that is not renewed for so long is taken by others; a checkpoint renews, or else a write every third"
+        " of it",
+        unit="s",
     )
     scan_s: float = setting(
         1.0, "how often leases are looked at; a stopped worker's shards are taken over within 2 s", unit="s"
     )
-    discover_s: float = setting(60.0, "how often shards without a lease are looked for", unit="s")
+    read_units_s: Annotated[float, Meta(gt=0)] = setting(
+        200.0,
+        "what all workers together may read of the lease table at rest (ten leases a unit); where a look a scan_s by"
+        " each would cost more, they look less often, at least every second failover_s, and ring for each other",
+        unit="DynamoDB read units/s",
+    )
+    discover_s: float = setting(
+        60.0,
+        "how long hash keys may lack a lease before the stream is asked for its shards, which a reshard in good order"
+        " does not need; and how often finished leases are tidied away",
+        unit="s",
+    )
     poll_s: float = setting(
         0.333, "between two reads of a shard, which takes five a second from all its readers; ours is three", unit="s"
     )
@@ -39,3 +64,20 @@ class KinesisSourceSettings:
     after_trim: Literal["stop", "read_on"] = setting(
         "stop", "when records after a checkpoint are gone: leave the shard alone, or accept the gap and read on"
     )
+
+    def entry(self, now: datetime) -> Checkpoint:
+        """The first position of a stream that is entered `now`. Raises ConfigError for a time that is none."""
+        if self.initial_position == "TRIM_HORIZON":
+            return TRIM_HORIZON
+        if self.initial_position == "LATEST":
+            return Checkpoint.entered(Rank.LATEST, now)
+        try:
+            since = datetime.fromisoformat(self.initial_time)
+        except ValueError:
+            since = None
+        if since is None or since.tzinfo is None:
+            raise ConfigError(
+                f"initial_time {self.initial_time!r} is no ISO 8601 time with an offset, such as 2026-11-27T08:00:00Z;"
+                " initial_position AT_TIMESTAMP needs one"
+            )
+        return Checkpoint.entered(Rank.AT_TIMESTAMP, since.astimezone(UTC))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from consumers.delivery import LeaseLost, Path, Position, Shard, ShardEnded, Trimmed
 from consumers.sources.kinesis.reader import ShardReader
+from consumers.sources.kinesis.renewals import Renewals
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import KinesisStream, Stream
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, LeaseTable
@@ -24,6 +25,7 @@ from runtime.settings import Aws
 log = logging.getLogger(__name__)
 
 _CONNECTIONS = 64  # shards that one worker reads at the same time without waiting for a connection
+_RENEWING = 16  # leases at the same time: a thousand take two seconds, and fifteen writes may hang
 _READ_S = 10.0  # of an answer that does not come: a stop waits no longer for it
 
 
@@ -145,12 +147,15 @@ class KinesisSource:
             self._scanning.over()
 
     def _renew(self, enough: threading.Event) -> None:
-        while not enough.wait(self._settings.failover_s / 3):
-            try:
-                self._worker.renew()
-            except Exception as error:  # nobody else would see it: the leases would run out one by one
-                self._fatal = error
-                return
+        renewals = Renewals(self._worker.keep, most=_RENEWING)
+        try:
+            while not enough.wait(self._settings.failover_s / 6):  # twice as often as a lease is due
+                renewals.offer(self._worker.due())
+                if renewals.error is not None:
+                    self._fatal = renewals.error
+                    return
+        finally:
+            renewals.close()
 
     def _read(self, tenure: Tenure, open_path: Callable[[Shard], Path]) -> None:
         shard_id = tenure.lease.shard_id
@@ -205,8 +210,8 @@ def kinesis_source(
     *, aws: Aws, stream: str, application: str, settings: KinesisSourceSettings, section: str = "fleet"
 ) -> KinesisSource:
     """The source of `application` (the lease table's name) on the real services. Raises nothing: see `run`."""
-    # A write that hangs must not hold up the renewal of the other leases for long.
-    dynamodb = client("dynamodb", aws, connections=_CONNECTIONS, read_timeout_s=settings.failover_s / 3)
+    # A write that hangs is tried again while its lease is still good.
+    dynamodb = client("dynamodb", aws, connections=_CONNECTIONS, read_timeout_s=max(1.0, settings.failover_s / 6))
     return KinesisSource(
         stream=KinesisStream(
             client("kinesis", aws, attempts=1, connections=_CONNECTIONS, read_timeout_s=_READ_S), stream

@@ -60,7 +60,10 @@ class Stream(Protocol):
         ...
 
     def iterator(self, shard_id: str, start: Checkpoint) -> str:
-        """An iterator AT `start`: a number's own record comes first. Raises Trimmed, Throttled."""
+        """An iterator AT `start`: a number's own record comes first; with a time, what arrived from then on.
+
+        Raises Trimmed, Throttled.
+        """
         ...
 
     def read(self, iterator: str, hash_range: HashRange | None) -> Answer:
@@ -101,11 +104,11 @@ class KinesisStream:
 
     def iterator(self, shard_id: str, start: Checkpoint) -> str:
         position = start.position
-        where = (
-            {"ShardIteratorType": start.rank.name}
-            if position is None
-            else {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": str(position.sequence)}
-        )
+        where: dict[str, Any] = {"ShardIteratorType": start.rank.name}
+        if position is not None:
+            where = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": str(position.sequence)}
+        elif start.since is not None:  # LATEST too: what arrived since the lease was made is not skipped
+            where = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": start.since}
         with naming_outages():
             try:
                 answer = self._kinesis.get_shard_iterator(StreamName=self._name, ShardId=shard_id, **where)

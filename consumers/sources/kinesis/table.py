@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from consumers.delivery import LeaseLost
-from consumers.sources.kinesis.checkpoints import Checkpoint
-from consumers.sources.kinesis.leases import KEY, Lease, decode, encode, encode_checkpoint
+from consumers.sources.kinesis.checkpoints import SHARD_END, Checkpoint
+from consumers.sources.kinesis.leases import KEY, RINGS, SINCE, Lease, decode, encode, encode_checkpoint
+from consumers.sources.kinesis.migration import refuse_migrated
 from runtime.aws_errors import naming_outages, one_line
 from runtime.errors import ConfigError
 from runtime.outage import Outage
@@ -42,8 +43,12 @@ class LeaseTable(Protocol):
         """Every lease, strongly consistent; rows that are no leases are skipped with a warning each."""
         ...
 
+    def vet(self) -> None:
+        """Raises ConfigError where workers of KCL 3.x assign this table's leases: they would take ours away."""
+        ...
+
     def create(self, lease: Lease) -> bool:
-        """Add a lease. False: it is there already, and is left as it is."""
+        """Add a lease. False: another one is there already, and is left as it is."""
         ...
 
     def renew(self, lease: Lease) -> Lease:
@@ -55,7 +60,10 @@ class LeaseTable(Protocol):
         ...
 
     def checkpoint(self, lease: Lease, checkpoint: Checkpoint) -> Lease:
-        """Store what is durable. Raises LeaseLost, and then nothing was stored."""
+        """Store what is durable. Raises LeaseLost, and then nothing was stored.
+
+        Never goes back behind an earlier write of ours whose answer was lost: that one may have ended the shard.
+        """
         ...
 
     def evict(self, lease: Lease) -> None:
@@ -64,6 +72,18 @@ class LeaseTable(Protocol):
 
     def link(self, shard_id: str, children: Collection[str]) -> None:
         """Note the shards that follow a finished one. No lease, no note."""
+        ...
+
+    def remove(self, lease: Lease) -> None:
+        """Delete the lease of a finished shard; one that is not finished, or gone, is left as it is."""
+        ...
+
+    def ring(self, shard_id: str) -> None:
+        """Tell the others, by this lease's row, that there is something to take. No lease, no ring."""
+        ...
+
+    def rings(self, shard_id: str) -> int:
+        """How often this lease's row was rung, perhaps a second ago; 0 where there is none."""
         ...
 
 
@@ -113,6 +133,10 @@ class DynamoDbLeaseTable:
                         leases.append(lease)
         return leases
 
+    def vet(self) -> None:
+        with self._naming():
+            refuse_migrated(self._dynamodb, self._name)
+
     def _warn(self, row: dict[str, Any]) -> None:
         key = str(row.get(KEY))
         if key not in self._warned:
@@ -126,7 +150,7 @@ class DynamoDbLeaseTable:
                     TableName=self._name, Item=encode(lease), ConditionExpression=f"attribute_not_exists({KEY})"
                 )
             except self._dynamodb.exceptions.ConditionalCheckFailedException:
-                return False
+                return self._row(lease.shard_id) == lease  # the SDK's own retry may have met what it had written
         return True
 
     def renew(self, lease: Lease) -> Lease:
@@ -148,7 +172,7 @@ class DynamoDbLeaseTable:
         if saved is not None:
             return saved
         row = self._own_write(lease, lease.owner)
-        if row.checkpoint == checkpoint:
+        if row.checkpoint >= checkpoint:
             return row
         # An earlier write of ours had landed, though its answer was lost: this one goes on top of it.
         saved = self._save(row, checkpoint)
@@ -161,14 +185,16 @@ class DynamoDbLeaseTable:
         return self._update(
             lease.shard_id,
             "SET leaseCounter = :next, #checkpoint = :checkpoint, checkpointSubSequenceNumber = :sub,"
-            " ownerSwitchesSinceCheckpoint = :none"
-            " REMOVE pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState",
+            f" ownerSwitchesSinceCheckpoint = :none{f', {SINCE} = :since' if SINCE in attributes else ''}"
+            " REMOVE pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState"
+            f"{'' if SINCE in attributes else f', {SINCE}'}",
             _SEEN,
             {
                 **_counters(lease),
                 ":checkpoint": attributes["checkpoint"],
                 ":sub": attributes["checkpointSubSequenceNumber"],
                 ":none": {"N": "0"},
+                **({":since": attributes[SINCE]} if SINCE in attributes else {}),
             },
             {"#checkpoint": "checkpoint"},
         )
@@ -190,6 +216,30 @@ class DynamoDbLeaseTable:
             f"attribute_exists({KEY})",
             {":children": {"SS": sorted(children)}},
         )
+
+    def remove(self, lease: Lease) -> None:
+        with self._naming():
+            try:
+                self._dynamodb.delete_item(
+                    TableName=self._name,
+                    Key={KEY: {"S": lease.shard_id}},
+                    ConditionExpression="#checkpoint = :end",  # a finished shard stays finished
+                    ExpressionAttributeNames={"#checkpoint": "checkpoint"},
+                    ExpressionAttributeValues={":end": {"S": SHARD_END.text}},
+                )
+            except self._dynamodb.exceptions.ConditionalCheckFailedException:
+                return  # gone, by another worker or by this write's first try; or begun anew by an operator
+
+    def ring(self, shard_id: str) -> None:
+        # Twice for once, after a lost answer, costs one look more.
+        self._update(shard_id, f"ADD {RINGS} :one", f"attribute_exists({KEY})", {":one": {"N": "1"}})
+
+    def rings(self, shard_id: str) -> int:
+        with self._naming():
+            answer = self._dynamodb.get_item(
+                TableName=self._name, Key={KEY: {"S": shard_id}}, ProjectionExpression=RINGS
+            )
+        return int(answer["Item"][RINGS]["N"]) if RINGS in answer.get("Item", {}) else 0
 
     def _update(
         self,
@@ -217,14 +267,15 @@ class DynamoDbLeaseTable:
 
     def _own_write(self, lease: Lease, owner: str | None) -> Lease:
         """The row, if it is what our refused write would have made of `lease`. Raises LeaseLost otherwise."""
-        with self._naming():
-            answer = self._dynamodb.get_item(
-                TableName=self._name, Key={KEY: {"S": lease.shard_id}}, ConsistentRead=True
-            )
-        row = decode(answer["Item"]) if "Item" in answer else None
+        row = self._row(lease.shard_id)
         if row is None or row.owner != owner or row.counter != lease.counter + 1:
             raise LeaseLost(f"{lease.shard_id} belongs to {row.owner if row else 'nobody: its row is gone'}")
         return row
+
+    def _row(self, shard_id: str) -> Lease | None:
+        with self._naming():
+            answer = self._dynamodb.get_item(TableName=self._name, Key={KEY: {"S": shard_id}}, ConsistentRead=True)
+        return decode(answer["Item"]) if "Item" in answer else None
 
     @contextmanager
     def _naming(self) -> Iterator[None]:

@@ -1,4 +1,7 @@
-"""The lease table's conformance suite, its stand-in in memory, and a scripted stream."""
+"""The lease table's conformance suite, its stand-in in memory, and a scripted stream.
+
+More than 350 lines: the suite grows with the table, and every test of this source begins with the three together.
+"""
 
 import random
 import threading
@@ -11,20 +14,26 @@ import pytest
 
 from consumers.delivery import LeaseLost, Position, Record, Trimmed
 from consumers.sources.kinesis.aggregates import HashRange
-from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.stream import Answer, ShardInfo
 from consumers.sources.kinesis.table import LeaseTable, TableGone
+from runtime.errors import ConfigError
 from runtime.outage import Outage
 
 ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
 
 
 class InMemoryLeaseTable:
-    """A lease table for one process. While `away` is set, every call raises Outage and changes nothing."""
+    """A lease table for one process. While `away` is set, every call raises Outage and changes nothing.
+
+    `is_migrated`: workers of KCL 3.x assign the leases.
+    """
 
     def __init__(self) -> None:
         self.away = False
+        self.is_migrated = False
+        self._rung: dict[str, int] = {}
         self._is_gone = False
         self._rows: dict[str, Lease] = {}
         self._lock = threading.Lock()
@@ -46,7 +55,11 @@ class InMemoryLeaseTable:
     def create(self, lease: Lease) -> bool:
         self._reach()
         with self._lock:
-            return self._rows.setdefault(lease.shard_id, lease) is lease
+            return self._rows.setdefault(lease.shard_id, lease) == lease
+
+    def vet(self) -> None:
+        if self.is_migrated:
+            raise ConfigError("workers of KCL 3.x assign the leases")
 
     def renew(self, lease: Lease) -> Lease:
         return self._write(lease, lambda row: row, lambda row: row.owner == lease.owner)
@@ -64,7 +77,7 @@ class InMemoryLeaseTable:
             return replace(row, checkpoint=checkpoint, owner_switches=0)
 
         row = self._write(lease, save, lambda row: row.owner == lease.owner)
-        return row if row.checkpoint == checkpoint else self._write(row, save, lambda row: False)
+        return row if row.checkpoint >= checkpoint else self._write(row, save, lambda row: False)
 
     def evict(self, lease: Lease) -> None:
         self._reach()
@@ -80,6 +93,23 @@ class InMemoryLeaseTable:
         with self._lock:
             if shard_id in self._rows:
                 self._rows[shard_id] = replace(self._rows[shard_id], children=frozenset(children))
+
+    def remove(self, lease: Lease) -> None:
+        self._reach()
+        with self._lock:
+            if lease.shard_id in self._rows and self._rows[lease.shard_id].checkpoint == SHARD_END:
+                del self._rows[lease.shard_id]
+                self._rung.pop(lease.shard_id, None)
+
+    def ring(self, shard_id: str) -> None:
+        self._reach()
+        with self._lock:
+            if shard_id in self._rows:
+                self._rung[shard_id] = self._rung.get(shard_id, 0) + 1
+
+    def rings(self, shard_id: str) -> int:
+        self._reach()
+        return self._rung.get(shard_id, 0)
 
     def _write(self, lease: Lease, change: Callable[[Lease], Lease], is_ours: Callable[[Lease], bool]) -> Lease:
         self._reach()
@@ -173,6 +203,14 @@ class LeaseTableConformance:
         assert saved.checkpoint.sequence == 9
         assert table.renew(saved).owner == "a"
 
+    def test_a_checkpoint_after_an_end_whose_answer_was_lost_does_not_open_the_shard_again(
+        self, table: LeaseTable
+    ) -> None:
+        taken = table.take(self._created(table), "a")
+        table.checkpoint(taken, SHARD_END)
+        assert table.checkpoint(taken, Checkpoint.at(Position(9))).checkpoint == SHARD_END
+        assert self._only(table).checkpoint == SHARD_END
+
     def test_renewing_after_a_checkpoint_whose_answer_was_lost_keeps_the_checkpoint(self, table: LeaseTable) -> None:
         taken = table.take(self._created(table), "a")
         table.checkpoint(taken, Checkpoint.at(Position(5)))
@@ -189,6 +227,44 @@ class LeaseTableConformance:
         table.link("nowhere", ["s-3"])
         assert self._only(table) == replace(taken, children=frozenset({"s-1", "s-2"}))
         assert table.renew(taken).owner == "a"
+
+    def test_a_create_whose_answer_was_lost_counts_when_it_is_repeated(self, table: LeaseTable) -> None:
+        lease = self._created(table)
+        assert table.create(lease)
+        table.take(lease, "a")
+        assert not table.create(lease)
+
+    def test_a_first_position_keeps_its_time_until_there_is_a_number(self, table: LeaseTable) -> None:
+        entered = Checkpoint.entered(Rank.LATEST, ARRIVED_AT)
+        assert table.create(Lease(shard_id="s-0", checkpoint=entered))
+        taken = table.take(self._only(table), "a")
+        assert (taken.checkpoint, taken.checkpoint.since) == (entered, ARRIVED_AT)
+        saved = table.checkpoint(taken, Checkpoint.at(Position(7)))
+        assert self._only(table).checkpoint == Checkpoint.at(Position(7))
+        back = Checkpoint.entered(Rank.AT_TIMESTAMP, ARRIVED_AT)
+        assert table.checkpoint(saved, back).checkpoint == self._only(table).checkpoint == back
+
+    def test_only_the_lease_of_a_finished_shard_is_removed(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        table.remove(taken)
+        assert self._only(table) == taken
+        ended = table.checkpoint(taken, SHARD_END)
+        table.remove(taken)
+        table.remove(ended)
+        assert table.read_all() == []
+
+    def test_rings_are_counted_without_disturbing_the_owner(self, table: LeaseTable) -> None:
+        taken = table.take(self._created(table), "a")
+        assert table.rings("s-0") == table.rings("nowhere") == 0
+        table.ring("s-0")
+        table.ring("nowhere")
+        table.ring("s-0")
+        assert table.rings("s-0") == 2
+        assert table.rings("nowhere") == 0
+        assert table.renew(taken).owner == "a"
+
+    def test_a_table_that_nobody_else_rules_is_ours_to_use(self, table: LeaseTable) -> None:
+        table.vet()
 
     @staticmethod
     def _created(table: LeaseTable) -> Lease:
@@ -218,11 +294,12 @@ class ScriptedStream:
         self.children: Mapping[str, tuple[ShardInfo, ...]] = {}  # by closed parent
         self.trouble: deque[Exception] = deque()
         self.calls: list[str] = []
+        self.listed = 0  # times that the shards were asked for
 
-    def put(self, shard_id: str, *payloads: bytes) -> None:
+    def put(self, shard_id: str, *payloads: bytes, arrived_at: datetime = ARRIVED_AT) -> None:
         records = self._records[shard_id]
         for payload in payloads:
-            records.append([Record(Position(len(records) + 1), ARRIVED_AT, payload)])
+            records.append([Record(Position(len(records) + 1), arrived_at, payload)])
 
     def put_aggregate(self, shard_id: str, *payloads: bytes) -> None:
         """One stream record with so many user records."""
@@ -241,6 +318,7 @@ class ScriptedStream:
         self._records = {shard_id: self._records.get(shard_id, []) for shard_id in self._shards}
 
     def shards(self) -> list[ShardInfo]:
+        self.listed += 1
         return list(self._shards.values())
 
     def iterator(self, shard_id: str, start: Checkpoint) -> str:
@@ -248,8 +326,11 @@ class ScriptedStream:
         position = start.position
         if position is not None and position.sequence > len(self._records[shard_id]):
             raise Trimmed(f"{shard_id} does not know its record {start.text}")
-        latest = len(self._records[shard_id]) + 1
-        return f"{shard_id}:{position.sequence if position else latest if start == LATEST else 1}"
+        if start.since is not None:
+            number = 1 + sum(record[0].arrived_at < start.since for record in self._records[shard_id])
+        else:
+            number = len(self._records[shard_id]) + 1 if start.rank is Rank.LATEST else 1
+        return f"{shard_id}:{position.sequence if position else number}"
 
     def read(self, iterator: str, hash_range: HashRange | None = None) -> Answer:
         self.calls.append(f"read {iterator}")

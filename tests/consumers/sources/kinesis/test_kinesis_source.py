@@ -110,12 +110,12 @@ def test_a_failing_shard_is_given_up_and_tried_again_while_the_others_go_on(
 
 def test_what_the_operator_must_change_ends_the_run_after_the_other_shards_settled() -> None:
     bench = MemoryBench()
-    bench.put(0, [b"refused"])
     bench.put(1, [b"b"])
     paths: list[ScriptedPath] = []
 
     def open_path(shard: Shard) -> Path:
-        paths.append(ScriptedPath(trouble={b"refused": [ConfigError("no such index template")]}))
+        trouble: dict[bytes, list[Exception]] = {b"refused": [ConfigError("no such index template")]}
+        paths.append(ScriptedPath(trouble=trouble, on_offer=lambda: bench.put(0, [b"refused"])))
         return paths[-1]
 
     with pytest.raises(ConfigError, match="index template"):

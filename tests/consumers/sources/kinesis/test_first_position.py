@@ -1,0 +1,127 @@
+"""Where a shard is entered that has no checkpoint yet: a crash before the first one loses nothing."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from consumers.delivery import Shard
+from consumers.sources.kinesis.checkpoints import Checkpoint, Rank
+from consumers.sources.kinesis.reader import ShardReader
+from consumers.sources.kinesis.settings import KinesisSourceSettings
+from consumers.sources.kinesis.stream import KinesisStream
+from consumers.sources.kinesis.testing import ARRIVED_AT, InMemoryLeaseTable, ScriptedStream, even_shards
+from consumers.sources.kinesis.worker import Worker
+from consumers.sources.testing import ScriptedPath
+from runtime.aws import client
+from runtime.settings import Aws
+from runtime.testing import ManualClock
+
+(ONE,) = even_shards(1)
+
+
+class World:
+    """A stream of one shard with two records of an hour ago, and an application without leases."""
+
+    def __init__(self, settings: KinesisSourceSettings) -> None:
+        self.settings = settings
+        self.clock = ManualClock(ARRIVED_AT)
+        self.table = InMemoryLeaseTable()
+        self.stream = ScriptedStream([ONE])
+        self.put(b"1", b"2")
+        self.clock.advance(3600.0)
+
+    def put(self, *payloads: bytes) -> None:
+        self.stream.put(ONE.shard_id, *payloads, arrived_at=self.clock.now())
+
+    def worker(self, name: str) -> Worker:
+        worker = Worker(
+            worker_id=name,
+            stream=self.stream,
+            table=self.table,
+            settings=self.settings,
+            clock=self.clock,
+            rng=random.Random(name),
+        )
+        worker.start()
+        return worker
+
+    def read_by(self, worker: Worker) -> list[bytes]:
+        """What a reader gets in its first steps; it never checkpoints, its path holds everything back."""
+        (tenure,) = worker.scan(())
+        path = ScriptedPath(trails=100)
+        reader = ShardReader(
+            shard=Shard(stream="orders", shard_id=ONE.shard_id),
+            stream=self.stream,
+            tenure=tenure,
+            path=path,
+            settings=self.settings,
+            clock=self.clock,
+            rng=random.Random(1),
+        )
+        for _ in range(5):
+            self.clock.advance(reader.step())
+        return path.payloads
+
+
+@pytest.mark.unit
+def test_a_crash_before_the_first_checkpoint_of_a_latest_start_loses_nothing() -> None:
+    world = World(KinesisSourceSettings(initial_position="LATEST"))
+    first = world.worker("first")
+    world.clock.advance(5.0)
+    world.put(b"3")  # before anybody reads
+    assert world.read_by(first) == [b"3"]
+    world.put(b"4")
+    second = world.worker("second")
+    second.scan(())
+    world.clock.advance(60.0)
+    world.put(b"5")
+    assert world.read_by(second) == [b"3", b"4", b"5"]
+
+
+@pytest.mark.unit
+def test_a_start_at_a_time_begins_there_also_after_a_crash_and_a_change_of_the_setting() -> None:
+    since = ARRIVED_AT + timedelta(minutes=61)
+    world = World(KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time=since.isoformat()))
+    first = world.worker("first")
+    world.put(b"3")
+    world.clock.advance(60.0)
+    world.put(b"4")
+    assert world.read_by(first) == [b"4"]
+    world.settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2030-01-01T00:00:00Z")
+    second = world.worker("second")
+    second.scan(())
+    world.clock.advance(60.0)
+    assert world.read_by(second) == [b"4"]
+
+
+@pytest.mark.unit
+def test_the_times_of_first_positions_are_kept_to_the_millisecond_and_others_have_none() -> None:
+    when = datetime(2026, 11, 27, 8, 0, 0, 123_456, tzinfo=UTC)
+    entered = Checkpoint.entered(Rank.LATEST, when)
+    assert entered.since == when.replace(microsecond=123_000)
+    assert Checkpoint.parse("LATEST").since is None
+    assert Checkpoint.parse("TRIM_HORIZON", since_ms=5).since is None
+    assert Checkpoint.parse("7", since_ms=5).since is None
+    assert Checkpoint.parse(entered.text, since_ms=entered.sequence) == entered
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("rank", [Rank.LATEST, Rank.AT_TIMESTAMP])
+def test_kinesis_itself_enters_a_shard_at_the_time_of_its_lease(
+    aws: Aws, new_stream: Callable[[int], str], rank: Rank
+) -> None:
+    kinesis: Any = client("kinesis", aws, attempts=1)
+    name = new_stream(1)
+    kinesis.put_record(StreamName=name, Data=b"before", PartitionKey="k")
+    time.sleep(0.05)  # arrival times have milliseconds
+    since = datetime.now(UTC)
+    time.sleep(0.05)
+    kinesis.put_record(StreamName=name, Data=b"after", PartitionKey="k")
+    stream = KinesisStream(client("kinesis", aws, attempts=1), name)
+    (shard,) = stream.shards()
+    answer = stream.read(stream.iterator(shard.shard_id, Checkpoint.entered(rank, since)), None)
+    assert [record.data for record in answer.records] == [b"after"]
