@@ -24,7 +24,8 @@ def missing_leases(shards: Iterable[ShardInfo], leases: Mapping[str, Lease], ini
 
     `initial` is where a stream is entered that has no leases yet: TRIM_HORIZON at the oldest listed shards, LATEST at
     the open ones. Below a shard that has a lease only the next level is created, from its beginning; the levels under
-    it follow at its end.
+    it follow at its end. So does the child of a merge while the other parent has no lease, because that one's own
+    parents are not finished: nothing would keep the child from being read before it.
     """
     listed = {shard.shard_id: shard for shard in shards}
     created: dict[str, Lease] = {}
@@ -45,7 +46,8 @@ def missing_leases(shards: Iterable[ShardInfo], leases: Mapping[str, Lease], ini
             return
         for parent in parents:
             demand(parent)
-        if any(parent.shard_id in leases for parent in parents):
+        is_next = any(parent.shard_id in leases for parent in parents)
+        if is_next and all(parent.shard_id in leases or parent.shard_id in created for parent in parents):
             created[shard.shard_id] = lease_of(shard, TRIM_HORIZON)
 
     for shard in sorted(listed.values(), key=lambda shard: shard.shard_id):

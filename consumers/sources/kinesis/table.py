@@ -55,7 +55,10 @@ class LeaseTable(Protocol):
         ...
 
     def checkpoint(self, lease: Lease, checkpoint: Checkpoint) -> Lease:
-        """Store what is durable. Raises LeaseLost, and then nothing was stored."""
+        """Store what is durable. Raises LeaseLost, and then nothing was stored.
+
+        Never goes back behind an earlier write of ours whose answer was lost: that one may have ended the shard.
+        """
         ...
 
     def evict(self, lease: Lease) -> None:
@@ -148,7 +151,7 @@ class DynamoDbLeaseTable:
         if saved is not None:
             return saved
         row = self._own_write(lease, lease.owner)
-        if row.checkpoint == checkpoint:
+        if row.checkpoint >= checkpoint:
             return row
         # An earlier write of ours had landed, though its answer was lost: this one goes on top of it.
         saved = self._save(row, checkpoint)

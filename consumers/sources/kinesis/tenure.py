@@ -16,7 +16,8 @@ class Tenure:
     """From take to loss. Renewed by one thread, checkpointed by another: writes of one lease never overlap.
 
     Every write raises LeaseLost from the moment on that another worker may have taken the lease: `failover_s` after
-    the start of the last write that succeeded, whatever the table says. Once lost it stays lost.
+    the start of the last write that succeeded, whatever the table says; where answers were lost before that one, after
+    the start of the first of them, which may be the one that others have seen. Once lost it stays lost.
     """
 
     def __init__(self, lease: Lease, table: LeaseTable, clock: Clock, *, failover_s: float, taken_at_s: float) -> None:
@@ -25,6 +26,7 @@ class Tenure:
         self._clock = clock
         self._failover_s = failover_s
         self._renewed_at_s = taken_at_s  # monotonic, before the write was sent: others count from later
+        self._unanswered_s: float | None = None  # start of the first write since then whose answer did not come
         self._over: str | None = None
         self._writing = threading.Lock()
 
@@ -52,16 +54,27 @@ class Tenure:
             self._keep(self._table.renew)
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Store what is durable. Raises LeaseLost, Outage."""
+        """Store what is durable; nothing where the table holds that and more. Raises LeaseLost, Outage."""
         with self._writing:
+            # Asked under the lock: a renewal may just have found that an end landed whose answer was lost.
+            if checkpoint <= self._lease.checkpoint:
+                self.check()
+                return
             self._keep(lambda lease: self._table.checkpoint(lease, checkpoint))
 
     def end(self, children: Iterable[ShardInfo]) -> None:
-        """The shard is finished: create its children's leases, then say so. Raises LeaseLost, Outage (repeat it)."""
+        """The shard is finished: create its children's leases, then say so. Raises LeaseLost, Outage (repeat it).
+
+        The child of a merge is left to the other parent's end where that one has no lease yet: see `missing_leases`.
+        """
         with self._writing:
             self.check()
             listed = list(children)
+            is_merge = any(len(child.parents) > 1 for child in listed)
+            rows = {lease.shard_id for lease in self._table.read_all()} if is_merge else set()
             for child in listed:
+                if is_merge and not child.parents <= rows:
+                    continue
                 self._table.create(lease_of(child, TRIM_HORIZON))
             if listed:
                 self._table.link(self._lease.shard_id, [child.shard_id for child in listed])
@@ -76,10 +89,11 @@ class Tenure:
 
     def _keep(self, write: Callable[[Lease], Lease]) -> None:
         self.check()
-        started_s = self._clock.monotonic()
+        if self._unanswered_s is None:
+            self._unanswered_s = self._clock.monotonic()
         try:
             self._lease = write(self._lease)
         except LeaseLost as error:
             self._over = str(error)
             raise
-        self._renewed_at_s = started_s
+        self._renewed_at_s, self._unanswered_s = self._unanswered_s, None

@@ -64,7 +64,7 @@ class InMemoryLeaseTable:
             return replace(row, checkpoint=checkpoint, owner_switches=0)
 
         row = self._write(lease, save, lambda row: row.owner == lease.owner)
-        return row if row.checkpoint == checkpoint else self._write(row, save, lambda row: False)
+        return row if row.checkpoint >= checkpoint else self._write(row, save, lambda row: False)
 
     def evict(self, lease: Lease) -> None:
         self._reach()
@@ -172,6 +172,14 @@ class LeaseTableConformance:
         saved = table.checkpoint(taken, Checkpoint.at(Position(9)))
         assert saved.checkpoint.sequence == 9
         assert table.renew(saved).owner == "a"
+
+    def test_a_checkpoint_after_an_end_whose_answer_was_lost_does_not_open_the_shard_again(
+        self, table: LeaseTable
+    ) -> None:
+        taken = table.take(self._created(table), "a")
+        table.checkpoint(taken, SHARD_END)
+        assert table.checkpoint(taken, Checkpoint.at(Position(9))).checkpoint == SHARD_END
+        assert self._only(table).checkpoint == SHARD_END
 
     def test_renewing_after_a_checkpoint_whose_answer_was_lost_keeps_the_checkpoint(self, table: LeaseTable) -> None:
         taken = table.take(self._created(table), "a")
