@@ -29,10 +29,17 @@ from consumers.sources.kinesis.testing import ARRIVED_AT, InMemoryLeaseTable
 
 # Longer waits than by default make a history of some minutes cheap; their proportions are kept.
 SETTINGS = KinesisSourceSettings(
-    failover_s=6.0, scan_s=1.5, discover_s=15.0, poll_s=1.0, checkpoint_s=2.0, cool_down_s=4.0
+    failover_s=6.0,
+    scan_s=1.5,
+    discover_s=15.0,
+    poll_s=1.0,
+    checkpoint_s=2.0,
+    cool_down_s=4.0,
+    start_patience_s=600.0,  # outages follow each other
 )
+_RETENTION_S = 45.0  # longer than any pause: a zombie does not see its records go
 _SINK_S = 0.02  # that a write takes
-_HELD_BACK = 20  # records that a path takes while its sink is away
+_HELD_BACK = 6  # records that a path takes while its sink is away
 _RESTS_WITHIN_S = 150.0
 _CALM_S = 12.0  # at rest no lease changes hands for so long
 
@@ -209,7 +216,7 @@ class Fleet:
     def trim(self) -> None:
         """Retention passes over what every checkpoint has long left behind."""
         for shard_id, log in self.stream.logs.items():
-            checkpoint = self.laws.checkpoint_of(shard_id)
+            checkpoint = self.laws.checkpoint_of(shard_id, _RETENTION_S)
             if checkpoint is not None:
                 self.stream.trim(log, checkpoint.sequence or (log.sequences[-1] + 1 if log.sequences else 0))
 

@@ -180,7 +180,7 @@ _ACTIONS: dict[str, Callable[[Fleet, Step], None]] = {
     "throttle": _throttle,
     "set clock": _of_a_worker(_set_clock),
 }
-_OFTEN = {"put": 6, "split": 2, "start": 2, "pause": 2, "lose answers": 2, "stall": 2}
+_OFTEN = {"put": 6, "split": 2, "start": 2, "sink away": 2, "pause": 2, "lose answers": 2, "stall": 2}
 
 _numbers = st.integers(0, _LARGEST)
 _steps = st.builds(

@@ -25,7 +25,8 @@ class Holding:
 
     worker: str
     good_since_s: float  # start of the last write that landed: nobody else counts from an earlier time
-    answered_s: float  # start of the last write that it knows to have landed
+    answered_s: float  # the worker counts from here: start of the first write that may be the last one which landed
+    tried_s: float | None = None  # start of the first write since the last answer
     over_s: float | None = None  # since then the worker knows that it is over
     is_read: bool = False  # a reader has begun
     lost_answers: int = 0  # of writes that landed, since the last answer
@@ -58,7 +59,7 @@ class Laws:
         self._written_s: dict[str, float] = {}  # by shard id: when a write landed last
         self._counters: dict[str, int] = {}  # by shard id: as that write left it
         self._looks: dict[str, tuple[float, list[Lease]]] = {}  # by worker: the table as it read it last
-        self._checkpoints: dict[str, Checkpoint] = {}
+        self._checkpoints: dict[str, list[tuple[float, Checkpoint]]] = defaultdict(list)  # by shard id: when and what
         self._delivered: dict[str, Delivered] = defaultdict(Delivered)
 
     def say(self, breach: str) -> None:
@@ -91,11 +92,18 @@ class Laws:
         if call != "evict":
             self._holdings[worker, shard_id].good_since_s = began_s
 
-    def answered(self, worker: str, lease: Lease, began_s: float) -> None:
+    def tried(self, worker: str, lease: Lease) -> None:
+        """The worker sends a write, which may land or not."""
+        holding = self._holdings.get((worker, lease.shard_id))
+        if holding is not None and holding.tried_s is None:
+            holding.tried_s = scheduler().now_s
+
+    def answered(self, worker: str, lease: Lease) -> None:
         """The worker knows that its write has landed."""
         holding = self._holdings.get((worker, lease.shard_id))
         if holding is not None:
-            holding.answered_s = began_s
+            holding.answered_s = holding.answered_s if holding.tried_s is None else holding.tried_s
+            holding.tried_s = None
             holding.lost_answers = 0
 
     def unanswered(self, worker: str, lease: Lease) -> None:
@@ -156,9 +164,9 @@ class Laws:
 
     def _checkpointed(self, row: Lease) -> None:
         log, checkpoint = self._stream.logs[row.shard_id], row.checkpoint
-        previous = self._checkpoints.get(row.shard_id, TRIM_HORIZON)
+        previous = self.checkpoint_of(row.shard_id) or TRIM_HORIZON
         prefix = self._delivered[row.shard_id].prefix
-        self._checkpoints[row.shard_id] = checkpoint
+        self._checkpoints[row.shard_id].append((scheduler().now_s, checkpoint))
         if tuple(checkpoint) < tuple(previous):
             self.say(f"the checkpoint of {row.shard_id} went back from {previous} to {checkpoint}")
         if checkpoint == SHARD_END:
@@ -173,8 +181,12 @@ class Laws:
         if not log.is_closed or prefix < len(log.positions):
             self.say(f"{shard_id} ended with {len(log.positions) - prefix} records that are not durable")
         rows = {lease.shard_id for lease in self._table.read_all()}
-        if missing := {child.shard_id for child in log.children} - rows:
-            self.say(f"{shard_id} ended before its children have leases: {sorted(missing)}")
+        due = {child.shard_id for child in log.children if all(self._is_finished(parent) for parent in child.parents)}
+        if due - rows:
+            self.say(f"{shard_id} ended before its children have leases: {sorted(due - rows)}")
+
+    def _is_finished(self, shard_id: str) -> bool:
+        return self.checkpoint_of(shard_id) == SHARD_END
 
     # Readers and their paths
 
@@ -241,9 +253,10 @@ class Laws:
         prefix = self._delivered[shard_id].prefix
         return self._stream.logs[shard_id].positions[prefix - 1] if prefix else None
 
-    def checkpoint_of(self, shard_id: str) -> Checkpoint | None:
-        """What was stored last; None before the first."""
-        return self._checkpoints.get(shard_id)
+    def checkpoint_of(self, shard_id: str, ago_s: float = 0.0) -> Checkpoint | None:
+        """What the table held then; None before the first."""
+        until_s = scheduler().now_s - ago_s
+        return next((what for when_s, what in reversed(self._checkpoints[shard_id]) if when_s <= until_s), None)
 
     # At rest
 
@@ -254,7 +267,7 @@ class Laws:
         for shard_id, log in self._stream.logs.items():
             if (stored := self._delivered[shard_id].prefix) < len(log.positions):
                 return f"{len(log.positions) - stored} records of {shard_id} were never delivered"
-            if log.is_closed and self._checkpoints.get(shard_id) != SHARD_END:
+            if log.is_closed and not self._is_finished(shard_id):
                 return f"{shard_id} has ended and is not finished"
             if log.is_closed:
                 continue

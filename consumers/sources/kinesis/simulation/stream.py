@@ -14,7 +14,7 @@ from consumers.sources.kinesis.testing import ARRIVED_AT, even_shards
 from contract.kpl.aggregate import UserRecord, aggregated
 
 # The first numbers have two digits and the later ones three: as strings they would stand in another order.
-FIRST_SEQUENCE = 95
+FIRST_SEQUENCE = 60
 ITERATOR_LIFE_S = 15.0  # five minutes at Kinesis: here a pause is long enough to see one expire
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from consumers.delivery import LeaseLost
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.simulation.laws import Laws
-from consumers.sources.kinesis.simulation.threads import check_alive, scheduler
+from consumers.sources.kinesis.simulation.threads import check_alive, current, scheduler
 from runtime.outage import Outage
 
 _REFUSED_AFTER_S = 0.5  # of a service that is away
@@ -85,6 +85,8 @@ class TableWire:
         check_alive()
         began_s = scheduler().now_s
         after, stall_s = _stall(self._trouble)
+        if name in _WRITES:
+            self._laws.tried(self._worker, args[0])
         if name == "evict":
             self._laws.gave_back(self._worker, args[0])
         scheduler().sleep(self._latency_s() + (0.0 if after else stall_s))
@@ -106,15 +108,15 @@ class TableWire:
                 scheduler().sleep(_PATIENCE_S)
                 raise Outage("DynamoDB does not answer")
         scheduler().sleep(self._latency_s() + (stall_s if after else 0.0))
-        self._show_answer(name, args, answer, began_s, landed_s)
+        self._show_answer(name, args, answer, landed_s)
         return answer
 
-    def _show_answer(self, name: str, args: tuple[Any, ...], answer: Any, began_s: float, landed_s: float) -> None:
-        if name == "read_all":
+    def _show_answer(self, name: str, args: tuple[Any, ...], answer: Any, landed_s: float) -> None:
+        if name == "read_all" and current().shard_id is None:  # a reader's own look is no news for the worker
             leases: list[Lease] = answer
             self._laws.read(self._worker, landed_s, leases)
         elif name in _WRITES:
-            self._laws.answered(self._worker, args[0], began_s)
+            self._laws.answered(self._worker, args[0])
 
     def _latency_s(self) -> float:
         return self._rng.random() * _LATENCY_S
