@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -140,7 +141,7 @@ class SimulatedWorker(Process):
         self.laws = fleet.laws
         self.source = KinesisSource(
             stream=StreamWire(fleet.stream, self.trouble),  # type: ignore[arg-type]
-            table=TableWire(name, fleet.table, self.trouble, fleet.laws, rng),  # type: ignore[arg-type]
+            table=TableWire(name, fleet.table, self.trouble, fleet.laws, rng, fleet.calls),  # type: ignore[arg-type]
             settings=replace(fleet.settings, worker=name),
             clock=self.clock,
             rng=rng,
@@ -189,6 +190,7 @@ class Fleet:
         self.laws = Laws(self.stream, self.table, failover_s=settings.failover_s, knows_better=knows_better)
         self.sink = Sink(self.laws, trails=trails, knows_better=knows_better)
         self.workers: list[SimulatedWorker] = []  # that run or wind down
+        self.calls: Counter[str] = Counter()  # of the lease table's methods
         self._schedule = schedule
         self._seed = seed
         self._names = (f"w{number}" for number in count(1))
@@ -233,7 +235,7 @@ class Fleet:
             self.start()
         rested_s, takes = began_s, -1
         while self._schedule.now_s < rested_s + _CALM_S:
-            unrest = self._unrest() or (f"{self.laws.takes - takes} leases were taken" if takes != self.laws.takes else None)
+            unrest = self.unrest() or (f"{self.laws.takes - takes} leases were taken" if takes != self.laws.takes else None)
             if unrest is not None:
                 rested_s, takes = self._schedule.now_s, self.laws.takes
             if rested_s > began_s + _RESTS_WITHIN_S:
@@ -253,7 +255,8 @@ class Fleet:
         for worker in self.workers:
             self._schedule.kill(worker)
 
-    def _unrest(self) -> str | None:
+    def unrest(self) -> str | None:
+        """What is still to be done, nothing else happening; None at rest."""
         return self.laws.unrest(worker.name for worker in self.workers)
 
 

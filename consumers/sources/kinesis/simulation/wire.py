@@ -1,7 +1,7 @@
 """What lies between one process and a service: a way that takes time, breaks, and loses answers."""
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,8 +65,11 @@ class StreamWire:
 class TableWire:
     """The lease table as one process reaches it. Implements `LeaseTable`; every call is shown to the laws."""
 
-    def __init__(self, worker: str, table: Any, trouble: Trouble, laws: Laws, rng: random.Random) -> None:
+    def __init__(
+        self, worker: str, table: Any, trouble: Trouble, laws: Laws, rng: random.Random, calls: Counter[str]
+    ) -> None:
         self._worker = worker
+        self._calls = calls
         self._table = table
         self._trouble = trouble
         self._laws = laws
@@ -83,6 +86,7 @@ class TableWire:
 
     def _call(self, name: str, effect: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         check_alive()
+        self._calls[name] += 1
         began_s = scheduler().now_s
         after, stall_s = _stall(self._trouble)
         if name in _WRITES:
