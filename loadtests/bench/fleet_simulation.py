@@ -75,9 +75,7 @@ def _figure(
 def measure(seed: int, *, workers: int = WORKERS, shards: int = SHARDS) -> Measured:
     """A cold start, half of the workers killed, as many new ones, every shard split in two. Raises LawBroken."""
     found = Measured()
-    with simulated_fleet(
-        shards=shards, page=100, trails=0, knows_better=False, seed=seed, settings=_SETTINGS
-    ) as fleet:
+    with simulated_fleet(shards=shards, page=100, trails=0, knows_better=False, seed=seed, settings=_SETTINGS) as fleet:
         for _ in range(workers):
             fleet.start()
         _balance(fleet, "cold_start", found)

@@ -1,9 +1,9 @@
 """Four real workers on eight shards: kill -9 every few seconds, splits and merges in between, answers lost.
 
-200,000 orders in aggregates, as the agent sends them. Afterwards the account is at zero: every order that was sent is in
-the lake or among the letters. Kills add nothing to that, because the chain of manifests is the checkpoint: whoever
-repeats a span finds its manifest taken. So the only duplicates are those that are on the stream twice, the orders of a
-request that the sender repeated because its answer was lost, and they are counted.
+200,000 orders in aggregates, as the agent sends them. Afterwards the account is at zero: every order that was sent is
+in the lake or among the letters. Kills add nothing to that, because the chain of manifests is the checkpoint: whoever
+repeats a span finds its manifest taken. So the only duplicates are those that are on the stream twice, the orders of
+a request that the sender repeated because its answer was lost, and they are counted.
 """
 
 import base64
@@ -52,11 +52,13 @@ SHARDS, FEWEST, MOST = 8, 6, 14
 WORKERS = 4
 SEED = 20261127
 TICK_S, ORDERS_A_TICK = 0.5, 1_200  # 83 s and more
+AT_ONCE = 10  # aggregates a request
 KILL_EVERY_S = (2.0, 6.0)
-RESHARD_EVERY_S = (4.0, 9.0)
+SPARED_S = 10.0  # a worker lives so long at least: to be killed in the middle of something, it has to begin it
+RESHARD_EVERY_S = (6.0, 12.0)
 TICKS_OF_A_MAP = 4  # the sender's map of the shards is up to two seconds old: aggregates with strays
-LOST_ANSWERS = {"operation": "PutRecords", "fault": "drop_answer", "share": 0.01, "seed": 7}
-SETTLED_WITHIN_S = 90.0
+LOST_ANSWERS = {"operation": "PutRecords", "fault": "drop_answer", "share": 0.03, "seed": 7}
+SETTLED_WITHIN_S = 120.0
 
 Entry = dict[str, Any]
 
@@ -89,28 +91,22 @@ class Sender:
         parts: dict[int, list[tuple[str, bytes]]] = {}
         for record, shard in zip(keyed, self._map.shards_of([key for key, _ in keyed]), strict=True):
             parts.setdefault(shard, []).append(record)
-        for part in parts.values():
-            for together in _aggregates(part):
-                self._put(together)
+        self._put([together for part in parts.values() for together in _aggregates(part)])
         self.sent += len(some)
         return bool(some)
 
-    def _put(self, together: list[tuple[str, bytes]]) -> None:
-        keys, data = zip(*together, strict=True)
-        entry = {
-            "Data": packed_together(keys, data),
-            "PartitionKey": OUTER_KEY,
-            "ExplicitHashKey": str(hash_key_of(keys[0])),
-        }
-        while True:
+    def _put(self, left: list[list[tuple[str, bytes]]]) -> None:
+        while left:
+            now = left[:AT_ONCE]
             try:
-                answer = self._kinesis.put_records(StreamName=NAME, Records=[entry])
-            except BotoCoreError:  # the answer is lost, not the request
-                self.repeated += len(together)
+                answer = self._kinesis.put_records(StreamName=NAME, Records=[_entry(together) for together in now])
+            except BotoCoreError:  # the answer is lost, the request had its effect
+                self.repeated += sum(map(len, now))
                 continue
-            if not answer["FailedRecordCount"]:
-                return
-            time.sleep(0.1)
+            refused = [together for together, each in zip(now, answer["Records"], strict=True) if "ErrorCode" in each]
+            left = refused + left[AT_ONCE:]
+            if refused:
+                time.sleep(0.1)
 
     def reshard(self) -> str:
         """One split, or one merge of neighbours."""
@@ -139,6 +135,12 @@ class Sender:
         return shards
 
 
+def _entry(together: list[tuple[str, bytes]]) -> Entry:
+    keys, data = zip(*together, strict=True)
+    hash_key = str(hash_key_of(keys[0]))
+    return {"Data": packed_together(keys, data), "PartitionKey": OUTER_KEY, "ExplicitHashKey": hash_key}
+
+
 def _first_hash_key(shard: dict[str, Any]) -> int:
     return int(shard["HashKeyRange"]["StartingHashKey"])
 
@@ -161,7 +163,7 @@ class Workers:
     def __init__(self, settings: ColdSettings, folder: Path, rng: random.Random) -> None:
         self._folder = folder
         self._rng = rng
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[tuple[float, subprocess.Popen[bytes]]] = []  # since when; oldest first
         self.killed = 0
         self._file = folder / "cold.toml"
         tables = dataclasses.asdict(settings).items()
@@ -174,10 +176,16 @@ class Workers:
     def _start(self) -> None:
         command = [sys.executable, "-m", "consumers", "cold", "--settings", str(self._file)]
         with (self._folder / "cold.log").open("ab") as log:
-            self._running.append(subprocess.Popen(command, cwd=PROJECT, stderr=log))
+            self._running.append((time.monotonic(), subprocess.Popen(command, cwd=PROJECT, stderr=log)))
 
     def strike(self) -> None:
-        victim = self._running.pop(self._rng.randrange(WORKERS))
+        """Kill one that may be killed, if there is one."""
+        ripe = [each for each in self._running if time.monotonic() - each[0] >= SPARED_S]
+        if not ripe:
+            return
+        chosen = self._rng.choice(ripe)
+        self._running.remove(chosen)
+        victim = chosen[1]
         assert victim.poll() is None, "a worker has ended by itself: see cold.log"
         victim.kill()
         victim.wait()
@@ -186,12 +194,12 @@ class Workers:
 
     def stop(self) -> list[int]:
         """In good order. Their exit codes."""
-        for worker in self._running:
+        for _, worker in self._running:
             worker.send_signal(signal.SIGTERM)
-        return [worker.wait(30) for worker in self._running]
+        return [worker.wait(30) for _, worker in self._running]
 
     def kill(self) -> None:
-        for worker in self._running:
+        for _, worker in self._running:
             worker.kill()
             worker.wait()
 
@@ -225,11 +233,15 @@ def test_the_account_is_at_zero_whoever_is_killed_and_however_the_stream_is_cut(
         try:
             send_all(sender, workers, rng)
             set_faults(aws, [])
-            wanted = ORDERS + sender.repeated
-            took_s = wait_until(lambda: stored.records() >= wanted, SETTLED_WITHIN_S)
             table = DynamoDbLeaseTable(client("dynamodb", aws), NAME)
-            ended = sender.closed()
-            wait_until(lambda: ended <= {row.shard_id for row in table.read_all() if row.checkpoint == SHARD_END}, 30.0)
+            ended, wanted = sender.closed(), ORDERS + sender.repeated
+            took_s = wait_until(
+                lambda: (
+                    ended <= {row.shard_id for row in table.read_all() if row.checkpoint == SHARD_END}
+                    and stored.records() >= wanted
+                ),
+                SETTLED_WITHIN_S,
+            )
             assert workers.stop() == [0] * WORKERS
         finally:
             workers.kill()
@@ -263,7 +275,7 @@ def settings_of(aws: Aws, folder: Path) -> ColdSettings:
         streams=Streams(transactions=NAME, access=""),
         lake=lake,
         identity=Identity(key_file=str(key)),
-        cold_fleet=ColdFleet(failover_s=3.0, scan_s=0.5, poll_s=0.5, discover_s=10.0),
+        cold_fleet=ColdFleet(failover_s=4.0, scan_s=0.5, poll_s=0.5, discover_s=10.0),
         cold=Cold(application=NAME, span_s=1.5),
     )
 
@@ -286,7 +298,9 @@ def send_all(sender: Sender, workers: Workers, rng: random.Random) -> None:
             workers.strike()
             strike_s = now_s + rng.uniform(*KILL_EVERY_S)
         if now_s >= reshard_s:
-            print(f"{now_s - began_s:4.0f} s  {sender.reshard()}; {sender.sent} sent, {workers.killed} killed", flush=True)
+            print(
+                f"{now_s - began_s:4.0f} s  {sender.reshard()}; {sender.sent} sent, {workers.killed} killed", flush=True
+            )
             reshard_s = now_s + rng.uniform(*RESHARD_EVERY_S)
         time.sleep(max(0.0, now_s + TICK_S - time.monotonic()))
 

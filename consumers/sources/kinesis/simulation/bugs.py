@@ -13,10 +13,11 @@ from consumers.delivery import Backpressure, Batch, LeaseLost, Path, Position, R
 from consumers.sources.kinesis import tenure as tenure_module
 from consumers.sources.kinesis import worker as worker_module
 from consumers.sources.kinesis.aggregates import Opener
-from consumers.sources.kinesis.balance import Sightings
+from consumers.sources.kinesis.balance import Sightings, leases_to_take
 from consumers.sources.kinesis.checkpoints import LATEST, Checkpoint, Rank
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.reader import ShardReader
+from consumers.sources.kinesis.shards import lease_of
 from consumers.sources.kinesis.simulation.fleet import SimulatedWorker
 from consumers.sources.kinesis.simulation.threads import current
 from consumers.sources.kinesis.stream import Answer, ShardInfo, Stream
@@ -189,8 +190,6 @@ def shard_end_without_childrens_leases() -> AbstractContextManager[object]:
 
 
 def latest_for_a_child() -> AbstractContextManager[object]:
-    lease_of = tenure_module.lease_of
-
     def at_latest(shard: ShardInfo, checkpoint: Checkpoint) -> Lease:
         return lease_of(shard, LATEST)
 
@@ -249,10 +248,8 @@ def one_lease_is_renewed() -> AbstractContextManager[object]:
 
 
 def nothing_is_stolen() -> AbstractContextManager[object]:
-    choose = worker_module.leases_to_take
-
     def free_only(leases: Collection[Lease], *, free: Collection[str], **more: Any) -> list[Lease]:
-        return [lease for lease in choose(leases, free=free, **more) if lease.shard_id in free]
+        return [lease for lease in leases_to_take(leases, free=free, **more) if lease.shard_id in free]
 
     return mock.patch.object(worker_module, "leases_to_take", free_only)
 

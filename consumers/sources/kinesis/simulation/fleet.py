@@ -140,8 +140,8 @@ class SimulatedWorker(Process):
         self._sink = fleet.sink
         self.laws = fleet.laws
         self.source = KinesisSource(
-            stream=StreamWire(fleet.stream, self.trouble),  # type: ignore[arg-type]
-            table=TableWire(name, fleet.table, self.trouble, fleet.laws, rng, fleet.calls),  # type: ignore[arg-type]
+            stream=StreamWire(fleet.stream, self.trouble),
+            table=TableWire(name, fleet.table, self.trouble, fleet.laws, rng, fleet.calls),
             settings=replace(fleet.settings, worker=name),
             clock=self.clock,
             rng=rng,
@@ -235,7 +235,9 @@ class Fleet:
             self.start()
         rested_s, takes = began_s, -1
         while self._schedule.now_s < rested_s + _CALM_S:
-            unrest = self.unrest() or (f"{self.laws.takes - takes} leases were taken" if takes != self.laws.takes else None)
+            unrest = self.unrest() or (
+                f"{self.laws.takes - takes} leases were taken" if takes != self.laws.takes else None
+            )
             if unrest is not None:
                 rested_s, takes = self._schedule.now_s, self.laws.takes
             if rested_s > began_s + _RESTS_WITHIN_S:
@@ -264,7 +266,7 @@ class Fleet:
 def simulated_fleet(
     *, shards: int, page: int, trails: int, knows_better: bool, seed: int, settings: KinesisSourceSettings = SETTINGS
 ) -> Iterator[Fleet]:
-    """A fleet without workers; every reader's steps are watched. Logging is off meanwhile: it costs most of the time."""
+    """A fleet without workers; every reader's steps are watched. Logging is off meanwhile: it would cost most."""
     numbers = count(1)
     with ExitStack() as running:
         running.callback(logging.disable, logging.root.manager.disable)

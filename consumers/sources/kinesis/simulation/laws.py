@@ -277,7 +277,7 @@ class Laws:
             if not self._knows_better and log.positions and row.checkpoint.position != log.positions[-1]:
                 return f"{shard_id} is at {row.checkpoint}, and {log.positions[-1]} is durable"
             owner = self._name(row)
-            if owner not in loads:
+            if owner is None or owner not in loads:
                 return f"{shard_id} belongs to {owner or 'nobody'}"
             loads[owner] += 1
         if max(loads.values()) - min(loads.values()) > 1:

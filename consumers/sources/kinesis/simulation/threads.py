@@ -96,7 +96,7 @@ def scheduler() -> Scheduler:
 
 def current() -> "Thread":
     """The thread that runs."""
-    thread: Thread = getcurrent().thread  # type: ignore[attr-defined]
+    thread: Thread = getcurrent().thread
     return thread
 
 
@@ -106,7 +106,7 @@ def check_alive() -> None:
         raise Killed
 
 
-class _Greenlet(greenlet):
+class _Greenlet(greenlet):  # type: ignore[misc]
     thread: "Thread"
 
 
@@ -126,7 +126,7 @@ class Thread:
     ) -> None:
         self.name = name
         self.ticket = 0  # grows with each wake: an older one is void
-        self.process = process or current().process
+        self.process: Process = process or current().process
         self.error: BaseException | None = None  # what ended it
         self.shard_id: str | None = None  # of the reader that it runs
         self.step_began_s: float | None = None  # of that reader
