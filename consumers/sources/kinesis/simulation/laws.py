@@ -111,8 +111,6 @@ class Laws:
         holding = self._holdings.get((worker, lease.shard_id))
         if holding is not None:
             holding.lost_answers += 1
-            if not holding.is_read:
-                holding.over_s = scheduler().now_s  # it does not know that it has begun
 
     def gave_back(self, worker: str, lease: Lease) -> None:
         """It begins to release the lease, or was refused."""
@@ -156,7 +154,7 @@ class Laws:
         by_id = {lease.shard_id: lease for lease in leases}
         return sum(
             holding.over_s is None
-            and (holding.is_read or holding.good_since_s >= looked_s)
+            and (holding.is_read or (holding.good_since_s >= looked_s and not holding.lost_answers))
             and is_readable(by_id[shard_id], by_id)
             for (name, shard_id), holding in self._holdings.items()
             if name == worker and shard_id in by_id
