@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from consumers.sources.kinesis.simulation.history import STEPS, History, histories, live_through
 
-HISTORIES = 200
+HISTORIES = 100  # the long test lives through more, and longer ones
 # Without the phase that explains: it traces every line.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 OPTIONS = {"deadline": None, "phases": PHASES, "suppress_health_check": [HealthCheck.too_slow]}
@@ -19,6 +19,7 @@ def test_histories_keep_the_laws(history: History) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 @settings(max_examples=500, print_blob=True, **OPTIONS)  # type: ignore[arg-type]
 @given(histories(2 * STEPS))
 def test_new_and_longer_histories_keep_the_laws(history: History) -> None:
