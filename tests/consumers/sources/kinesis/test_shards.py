@@ -85,6 +85,14 @@ def test_a_merged_shard_waits_while_the_other_parent_has_no_lease() -> None:
     assert created(lane, {"a": SHARD_END, "b1": TRIM_HORIZON}) == {"b2": TRIM_HORIZON, "m": TRIM_HORIZON}
 
 
+def test_a_merged_shard_waits_while_one_parent_has_none_because_its_own_is_unfinished() -> None:
+    # 4 is a merge of 3, which comes from 0 by way of 1 and 2, and of 9, which has its lease already.
+    family = [*FAMILY[:3], shard("3", "1", "2", is_open=False), shard("9", is_open=False), shard("4", "3", "9")]
+    assert created(family, {"0": TRIM_HORIZON, "9": SHARD_END}) == {"1": TRIM_HORIZON, "2": TRIM_HORIZON}
+    finished = dict.fromkeys(("0", "1", "2", "9"), SHARD_END)
+    assert created(family, finished) == {"3": TRIM_HORIZON, "4": TRIM_HORIZON}
+
+
 def test_a_table_that_knows_every_shard_is_left_alone() -> None:
     assert created(FAMILY, dict.fromkeys("0123", TRIM_HORIZON)) == {}
 
