@@ -45,6 +45,7 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
         access=settings.cold.access_application,
         fleet=settings.cold_fleet,
         section="cold_fleet",
+        reading=settings.cold_reading,
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
     worker = settings.cold_fleet.worker or socket.gethostname()

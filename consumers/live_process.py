@@ -40,6 +40,7 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
         access=settings.live.access_application,
         fleet=settings.fleet,
         section="fleet",
+        reading=settings.reading,
     )
 
     def open_path(feed: Feed, shard: Shard) -> LivePath:

@@ -196,7 +196,7 @@ def test_an_expired_iterator_is_replaced_at_the_last_processed_record() -> None:
     world.stream.put(SHARD, b"1", b"2", b"3", b"4")
     path = ScriptedPath()
     reader = world.reader(path)
-    reader.step()
+    world.steps(reader, 1)
     world.stream.trouble.append(IteratorExpired("five minutes"))
     world.steps(reader, 3)
     assert f"iterator {SHARD} 2" in world.log
