@@ -30,7 +30,8 @@ class Prefetch:
     def __init__(self, intake: Intake, allowance: Allowance, *, name: str) -> None:
         self._intake = intake
         self._allowance = allowance
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._name = name
+        self._thread: threading.Thread | None = None  # from the first time on that the reader is busy
         self._changed = threading.Condition()
         self._state = _Ahead.IDLE
         self._outcome: Answer | Exception | None = None
@@ -66,7 +67,8 @@ class Prefetch:
         with self._changed:
             if self._state is _Ahead.IDLE and not self._is_closed:
                 self._state = _Ahead.WANTED
-                if self._thread.ident is None:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                     self._thread.start()
                 self._changed.notify_all()
 
@@ -80,7 +82,7 @@ class Prefetch:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
         with self._changed:
             self._drop()
