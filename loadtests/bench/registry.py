@@ -7,6 +7,7 @@ from loadtests.bench.report import Figure
 
 BENCHES = {
     "cold": "CPU of cold per million orders, from the stream to validated Parquet in S3",
+    "fleet": "records/s and CPU of the Kinesis source beside other readers; starts and hand-overs",
     "kinesis": "server CPU of the local Kinesis per record put and read",
     "producers": "CPU of the agent per million lines, plain and aggregated, beside other ways to send them",
     "warehouse": "rows/s from the lake's spans into the warehouse, beside the driver's own inserts",
