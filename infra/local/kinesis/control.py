@@ -4,7 +4,7 @@ import msgspec
 
 from infra.local.kinesis import requests as asked
 from infra.local.kinesis import tokens
-from infra.local.kinesis.errors import invalid
+from infra.local.kinesis.errors import in_use, invalid
 from infra.local.kinesis.service import Service
 from infra.local.kinesis.shards import ShardInfo, described, selected
 from infra.local.kinesis.streams import ON_DEMAND_SHARDS, Stream
@@ -30,14 +30,23 @@ def create_stream(service: Service, request: asked.CreateStream) -> bytes:
 
 
 def delete_stream(service: Service, request: asked.DeleteStream) -> bytes:
-    """The stream is gone when this answers."""
-    service.streams.delete(service.find(request))
+    """The stream is gone when this answers. Raises ResourceInUseException for consumers that are not to go with it."""
+    stream = service.find(request)
+    if stream.info.consumers and not request.EnforceConsumerDeletion:
+        raise in_use(f"Stream {stream.info.name} has consumers: deregister them, or set EnforceConsumerDeletion.")
+    service.streams.delete(stream)
     return b"{}"
 
 
 def describe_stream_summary(service: Service, request: asked.DescribeStreamSummary) -> bytes:
     stream = service.find(request)
-    summary = {**_summary(service, stream), **_SETTLED, "OpenShardCount": stream.open_shards, "ConsumerCount": 0}
+    consumers = len(stream.info.consumers)
+    summary = {
+        **_summary(service, stream),
+        **_SETTLED,
+        "OpenShardCount": stream.open_shards,
+        "ConsumerCount": consumers,
+    }
     return _encode({"StreamDescriptionSummary": summary})
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from infra.local.kinesis import control, puts, reads, resharding
+from infra.local.kinesis import consumers, control, puts, reads, resharding
 from infra.local.kinesis import requests as asked
 from infra.local.kinesis.errors import limit_exceeded, unknown_operation
 from infra.local.kinesis.faults import Faults
@@ -26,16 +26,23 @@ class Operation(NamedTuple):
 OPERATIONS = {
     "CreateStream": Operation(asked.decoder(asked.CreateStream), control.create_stream, 5),
     "DeleteStream": Operation(asked.decoder(asked.DeleteStream), control.delete_stream, 5),
+    "DeregisterStreamConsumer": Operation(asked.decoder(asked.Consumer), consumers.deregister_stream_consumer, 5),
     "DescribeStream": Operation(asked.decoder(asked.DescribeStream), control.describe_stream, 10),
+    "DescribeStreamConsumer": Operation(asked.decoder(asked.Consumer), consumers.describe_stream_consumer, 20),
     "DescribeStreamSummary": Operation(asked.decoder(asked.DescribeStreamSummary), control.describe_stream_summary, 20),
     "GetRecords": Operation(asked.decoder(asked.GetRecords), reads.get_records),
     "GetShardIterator": Operation(asked.decoder(asked.GetShardIterator), reads.get_shard_iterator),
     "ListShards": Operation(asked.decoder(asked.ListShards), control.list_shards, 1000),
+    "ListStreamConsumers": Operation(asked.decoder(asked.ListStreamConsumers), consumers.list_stream_consumers, 5),
     "ListStreams": Operation(asked.decoder(asked.ListStreams), control.list_streams, 5),
     "MergeShards": Operation(asked.decoder(asked.MergeShards), resharding.merge_shards, 5),
     "PutRecord": Operation(asked.decoder(asked.PutRecord), puts.put_record),
     "PutRecords": Operation(asked.decoder(asked.PutRecords), puts.put_records),
+    "RegisterStreamConsumer": Operation(
+        asked.decoder(asked.RegisterStreamConsumer), consumers.register_stream_consumer, 5
+    ),
     "SplitShard": Operation(asked.decoder(asked.SplitShard), resharding.split_shard, 5),
+    "SubscribeToShard": Operation(asked.decoder(asked.SubscribeToShard), consumers.subscribe_to_shard),
 }
 
 

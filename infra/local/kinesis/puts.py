@@ -122,6 +122,8 @@ def _append(batches: list[Batch]) -> None:
                 earlier.shard.log.cut(end)
             raise internal(f"cannot store the records: {error.strerror}") from error
         done.append((batch, size))
+    for batch in batches:
+        batch.shard.tell()
 
 
 def _sizes(records: list[asked.Entry], payloads: list[tuple[Raw, int]]) -> list[int]:

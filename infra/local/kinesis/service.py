@@ -9,6 +9,7 @@ from infra.local.kinesis.faults import Faults
 from infra.local.kinesis.log import ShardLog
 from infra.local.kinesis.requests import Named
 from infra.local.kinesis.streams import Stream, Streams
+from infra.local.kinesis.subscription import Subscription
 
 
 class Slice(NamedTuple):
@@ -25,7 +26,7 @@ class Slice(NamedTuple):
         return len(self.head) + self.end - self.start + len(self.tail)
 
 
-Answer = bytes | Slice
+Answer = bytes | Slice | Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,22 @@ from typing import Literal
 import msgspec
 
 from infra.local.kinesis.clock import Clock
-from infra.local.kinesis.errors import StartError, in_use, internal, limit_exceeded, not_found
+from infra.local.kinesis.errors import KinesisError, StartError, in_use, internal, limit_exceeded, not_found
 from infra.local.kinesis.shards import Shard, ShardInfo, even
+from infra.local.kinesis.subscription import Seat
 
 Mode = Literal["ON_DEMAND", "PROVISIONED"]
 ON_DEMAND_SHARDS = 4  # an on-demand stream starts with 4 MB/s in (Developer Guide, "On-demand mode")
 MOST_SHARDS = 1000  # of all streams together; ours, not AWS's: every shard holds a file open
 _SUFFIX = ".stream"
+
+
+class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered consumer. `number`: what its ARN ends with, the second of its registration."""
+
+    name: str
+    created_ms: int
+    number: int
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +40,8 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     created_ms: int  # tells two streams of the same name apart
     shards: tuple[ShardInfo, ...]
+    consumers: tuple[ConsumerInfo, ...] = ()
+    last_consumer: int = 0  # the greatest number a consumer had
 
 
 class Stream:
@@ -39,6 +50,8 @@ class Stream:
     def __init__(self, info: StreamInfo, folder: Path, now_ms: int, *, limits: bool) -> None:
         self.info = info
         self.folder = folder
+        self._limits = limits
+        self._seats: dict[tuple[int, str], Seat] = {}  # by consumer's number and shard id
         self.shards = {shard.shard_id: Shard(shard, folder, now_ms, limits=limits) for shard in info.shards}
         self._note_takers()
 
@@ -61,11 +74,26 @@ class Stream:
         ]
         _save(info, self.folder)
         self.info = info
-        for known in info.shards:
-            if known.shard_id in self.shards:
-                self.shards[known.shard_id].info = known
+        changed = [
+            (self.shards[known.shard_id], known)
+            for known in info.shards
+            if known.shard_id in self.shards and self.shards[known.shard_id].info != known
+        ]
+        for shard, known in changed:
+            shard.info = known
         self.shards |= {shard.shard_id: shard for shard in added}
         self._note_takers()
+        for shard, _ in changed:
+            shard.tell()
+
+    def seat(self, consumer: ConsumerInfo, shard_id: str) -> Seat:
+        """A consumer's claim to a shard."""
+        return self._seats.setdefault((consumer.number, shard_id), Seat(limits=self._limits))
+
+    def vacate(self, consumer: ConsumerInfo | None, error: KinesisError) -> None:
+        """End the subscriptions of a consumer (None: of all) with an error that their clients meet."""
+        for place in [place for place in self._seats if consumer is None or place[0] == consumer.number]:
+            self._seats.pop(place).end(error)
 
     def children(self, shard_id: str) -> list[ShardInfo]:
         """The shards that took a closed one's hash keys."""
@@ -154,6 +182,15 @@ class Streams:
         except OSError as error:
             raise internal(f"cannot store stream {stream.info.name}: {error.strerror}") from error
 
+    def amend(self, stream: Stream, **changes: object) -> None:
+        """Store other values of the description's members. Raises InternalFailure with nothing changed."""
+        info = msgspec.structs.replace(stream.info, **changes)
+        try:
+            _save(info, stream.folder)
+        except OSError as error:
+            raise internal(f"cannot store stream {stream.info.name}: {error.strerror}") from error
+        stream.info = info
+
     def _check_room(self, shard_count: int) -> None:
         held = sum(len(stream.shards) for stream in self)
         if held + shard_count > MOST_SHARDS:
@@ -167,6 +204,7 @@ class Streams:
         except OSError as error:
             raise internal(f"cannot delete stream {stream.info.name}: {error.strerror}") from error
         del self._streams[stream.info.name]
+        stream.vacate(None, not_found(f"Stream {stream.info.name} was deleted."))
         shutil.rmtree(gone, ignore_errors=True)  # what stays behind goes at the next start
 
 
