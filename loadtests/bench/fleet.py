@@ -89,7 +89,7 @@ def run() -> Sequence[Figure]:
             for stream in _STREAMS:
                 for reader in readers:
                     job = Job(aws=aws, stream=stream, application=next(names), records=RECORDS)
-                    _drain(reader, job, Path(name))
+                    _drain(reader, job)
             gaps.append(handed_over(aws, next(names)))
     return [*_drain_figures(readers), *_start_figures(readers), *_gap_figures(gaps)]
 
@@ -99,7 +99,7 @@ def _orders() -> Iterator[Keyed]:
     return ((partition_key(str(number)), data) for number, data in enumerate(records))
 
 
-def _ours(job: Job, folder: Path) -> Drained:
+def _ours(job: Job) -> Drained:
     done = subprocess.run(
         [sys.executable, "-m", "loadtests.bench.fleet_child"],
         input=msgspec.json.encode(job),
@@ -110,16 +110,14 @@ def _ours(job: Job, folder: Path) -> Drained:
     return msgspec.json.decode(done.stdout, type=Drained)
 
 
-def _drain(reader: _Reader, job: Job, folder: Path) -> None:
+def _drain(reader: _Reader, job: Job) -> None:
     """Once, with leases that are there before."""
     table = DynamoDbLeaseTable(client("dynamodb", job.aws), job.application)
     table.ensure()
     for shard in KinesisStream(client("kinesis", job.aws), job.stream).shards():
         table.create(lease_of(shard, TRIM_HORIZON))
-    place = folder / job.application
-    place.mkdir()
     started_s = time.time()
-    done = reader.drain(job, place)
+    done = reader.drain(job)
     if done.records < RECORDS:
         raise RuntimeError(f"{reader.name} read {done.records} of {RECORDS} records")
     reader.done[job.stream].append(done)
