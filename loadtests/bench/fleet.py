@@ -44,7 +44,7 @@ from runtime.aws import client
 from runtime.settings import Aws
 
 RUNS = 3
-RECORDS = 200_000  # a stream
+RECORDS = 400_000  # a stream
 _STREAMS = ("aggregates", "plain")
 _ASYNC_KINESIS, _MULTILANG = "async-kinesis 3.0.1", "the Java MultiLangDaemon"
 

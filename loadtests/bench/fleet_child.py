@@ -17,6 +17,7 @@ from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import kinesis_source
 from loadtests.bench.producers_child import peak_mib
+from runtime.collector import little_to_collect
 from runtime.command import stop_on_signals
 from runtime.settings import Aws
 
@@ -110,7 +111,8 @@ def _run(job: Job, count: Callable[[Batch], None], stop: threading.Event) -> Non
         settings=KinesisSourceSettings(poll_s=_POLL_S),
         reading=KinesisReadingSettings(mode=job.mode),
     )
-    source.run(open_path, stop)
+    with little_to_collect():  # as live and cold do
+        source.run(open_path, stop)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ class Consumer(Protocol):
 class KinesisConsumer:
     """A consumer behind a boto3 `kinesis` client of its own, whose answers to SubscribeToShard are kept raw afterwards.
 
-    boto3 makes the call and tells when it fails. Its parser of events costs 12 us a record, most of it in time stamps;
-    here they are decoded as those of GetRecords are, at 1 us.
+    boto3 makes the call and tells when it fails. Its parser of events costs 16 us a record of 300 bytes, most of
+    it in time stamps; here they are decoded as those of GetRecords are, at 2 us.
     """
 
     def __init__(self, kinesis: Any, stream: str, name: str) -> None:
