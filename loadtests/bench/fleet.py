@@ -2,7 +2,7 @@
 
 Orders of 366 bytes on four shards of the local Kinesis without limits, in aggregates as the agent sends them and each
 by itself, read from the oldest on by one worker whose path only counts; every reader polls a shard five times a second,
-10,000 records a read. Each runs in a process of its own, starting it not counted (of Java: before its first record).
+10,000 records a read; ours by fan-out too. Each runs in a process of its own, starting it not counted (of Java: before its first record).
 Leases are there before. async-kinesis is given no table: it checkpoints in memory.
 
 Then how long a worker takes from its start to its first record, and from another's end to the first record of each of
@@ -45,6 +45,7 @@ from runtime.settings import Aws
 
 RUNS = 3
 RECORDS = 400_000  # a stream
+_AS_CHEAP = 1.25  # times: an event holds a fifth of an answer, so there are more of them
 _STREAMS = ("aggregates", "plain")
 _ASYNC_KINESIS, _MULTILANG = "async-kinesis 3.0.1", "the Java MultiLangDaemon"
 
@@ -75,8 +76,8 @@ def run() -> Sequence[Figure]:
     """Drain, start and hand-over."""
     console = Console(stderr=True)
     names = (f"app-{number}" for number in count())
-    readers = [_Reader(name="ours", drain=_ours)]
-    readers += [
+    ours, fan_out = _Reader(name="our polls", drain=_ours), _Reader(name="our fan-out", drain=_ours_by_fan_out)
+    others = [
         _Reader(name=name, drain=drain)
         for name, drain in ((_ASYNC_KINESIS, async_kinesis(console)), (_MULTILANG, multilang(console)))
         if drain
@@ -87,11 +88,16 @@ def run() -> Sequence[Figure]:
             fill(client("kinesis", aws), stream, _orders(), aggregate=stream == "aggregates")
         for _ in range(RUNS):
             for stream in _STREAMS:
-                for reader in readers:
+                for reader in (ours, fan_out, *others):
                     job = Job(aws=aws, stream=stream, application=next(names), records=RECORDS)
                     _drain(reader, job)
             gaps.append(handed_over(aws, next(names)))
-    return [*_drain_figures(readers), *_start_figures(readers), *_gap_figures(gaps)]
+    return [
+        *_drain_figures(ours, others),
+        *_fan_out_figures(ours, fan_out),
+        *_start_figures([ours, *others]),
+        *_gap_figures(gaps),
+    ]
 
 
 def _orders() -> Iterator[Keyed]:
@@ -110,6 +116,10 @@ def _ours(job: Job) -> Drained:
     return msgspec.json.decode(done.stdout, type=Drained)
 
 
+def _ours_by_fan_out(job: Job) -> Drained:
+    return _ours(msgspec.structs.replace(job, mode="fan_out"))
+
+
 def _drain(reader: _Reader, job: Job) -> None:
     """Once, with leases that are there before."""
     table = DynamoDbLeaseTable(client("dynamodb", job.aws), job.application)
@@ -124,8 +134,7 @@ def _drain(reader: _Reader, job: Job) -> None:
     reader.started_s.append(done.first_at_s - started_s)
 
 
-def _drain_figures(readers: Sequence[_Reader]) -> Iterator[Figure]:
-    ours, others = readers[0], readers[1:]
+def _drain_figures(ours: _Reader, others: Sequence[_Reader]) -> Iterator[Figure]:
     short = {_ASYNC_KINESIS: "async", _MULTILANG: "multilang"}
     targets = {_ASYNC_KINESIS: 10.0, _MULTILANG: 5.0}  # times as many aggregated records a second of CPU
     for other in others:
@@ -159,6 +168,20 @@ def _figure(name: str, unit: str, values: list[float], beside: list[float], base
         baseline=baseline,
         baseline_values=beside,
     )
+
+
+def _fan_out_figures(ours: _Reader, fan_out: _Reader) -> Iterator[Figure]:
+    """Beside our polls: events are to be as cheap as answers."""
+    for stream in _STREAMS:
+        yield Figure(
+            name=f"{stream}_fan_out_cpu",
+            unit="CPU-s/M events",
+            better="lower",
+            target=statistics.median(ours.cpu(stream)) * _AS_CHEAP,
+            values=fan_out.cpu(stream),
+            baseline=ours.name,
+            baseline_values=ours.cpu(stream),
+        )
 
 
 def _start_figures(readers: Sequence[_Reader]) -> Iterator[Figure]:

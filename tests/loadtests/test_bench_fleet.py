@@ -26,13 +26,13 @@ def reader(name: str, *cpu_s: float) -> fleet._Reader:
 
 @pytest.mark.unit
 def test_readers_are_set_beside_ours_by_records_a_second_of_cpu() -> None:
-    readers = [reader("ours", 2.0, 4.0, 4.0), reader(fleet._ASYNC_KINESIS, 40.0), reader(fleet._MULTILANG, 80.0)]
-    figures = {figure.name: figure for figure in fleet._drain_figures(readers)}
+    ours, others = reader("ours", 2.0, 4.0, 4.0), [reader(fleet._ASYNC_KINESIS, 40.0), reader(fleet._MULTILANG, 80.0)]
+    figures = {figure.name: figure for figure in fleet._drain_figures(ours, others)}
     assert figures["aggregates_beside_async_per_cpu"].ratio == figures["plain_beside_async_per_cpu"].ratio == 10.0
     assert figures["aggregates_beside_async_per_cpu"].target == 250.0
     assert not figures["aggregates_beside_multilang_per_cpu"].value < 250.0
     assert figures["plain_cpu"].value == 4.0
-    alone = [figure.name for figure in fleet._drain_figures(readers[:1])]
+    alone = [figure.name for figure in fleet._drain_figures(ours, [])]
     assert alone == ["aggregates_cpu", "plain_cpu"]
 
 

@@ -24,7 +24,8 @@ class KinesisReadingSettings:
     memory_mib: Annotated[int, Meta(ge=32, le=1 << 16)] = setting(
         256,
         "records of all shards of the process that were read and not yet accepted; an answer is 10 MiB at most, and"
-        " room for it is kept before it is asked for: less than 10 MiB a busy shard makes shards wait for each other",
+        " room for it is kept before it is asked for: less than 10 MiB a busy shard makes shards wait for each other."
+        " Counted as the stream counts; in Python's memory they take up to three times as much",
         unit="MiB",
     )
     mute_s: Annotated[float, Meta(ge=10, le=600)] = setting(
