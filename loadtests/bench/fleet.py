@@ -2,8 +2,8 @@
 
 Orders of 366 bytes on four shards of the local Kinesis without limits, in aggregates as the agent sends them and each
 by itself, read from the oldest on by one worker whose path only counts; every reader polls a shard five times a second,
-10,000 records a read; ours by fan-out too. Each runs in a process of its own, starting it not counted (of Java: before its first record).
-Leases are there before. async-kinesis is given no table: it checkpoints in memory.
+10,000 records a read; ours by fan-out too. Each runs in a process of its own, starting it not counted (of Java: before
+its first record). Leases are there before. async-kinesis is given no table: it checkpoints in memory.
 
 Then how long a worker takes from its start to its first record, and from another's end to the first record of each of
 the other's shards, by the settings as they are delivered.
