@@ -105,8 +105,9 @@ class FanOut:
             self._continuation = None
         self._stands_at = self._start if self._continuation is None else None
         self._is_barren = True
+        start = self._continuation or self._start
         self._listener = Listener(
-            lambda: self._consumer.subscribe(self._shard_id, self._continuation or self._start, self._hash_range),
+            lambda: self._consumer.subscribe(self._shard_id, start, self._hash_range),
             self._allowance,
             self._clock,
             self._ring,
