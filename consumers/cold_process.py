@@ -1,12 +1,10 @@
 """Cold as a process: the parts put together, run until told to stop."""
 
-import gc
 import random
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
@@ -19,11 +17,11 @@ from consumers.spans.span import Author
 from consumers.tally import Tally
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
+from runtime.collector import little_to_collect
 from runtime.objects.s3 import S3Objects
 from runtime.outage import Stop, Trouble, wait_at_start
 
 _MIB = 1 << 20
-_NEW_OBJECTS = 50_000  # between two looks of the cycle collector: five full answers of the stream
 _CONNECTIONS = 64  # shards that put at the same time without waiting for a connection
 
 
@@ -50,6 +48,7 @@ def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
         access=settings.cold.access_application,
         fleet=settings.cold_fleet,
         section="cold_fleet",
+        reading=settings.cold_reading,
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
     worker = settings.cold_fleet.worker or socket.gethostname()
@@ -68,21 +67,8 @@ def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
             rng=rng,
         )
 
-    with _little_to_collect(), reporting(tally, feeds, settings.cold.report_s, _sentence):
+    with little_to_collect(), reporting(tally, feeds, settings.cold.report_s, _sentence):
         run_feeds(feeds, open_path, stop)
-
-
-@contextmanager
-def _little_to_collect() -> Iterator[None]:
-    """Records come ten thousand at a time and hold no cycles: looking through them for some took a tenth of the CPU."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def buckets_of(settings: ColdSettings) -> tuple[S3Objects, S3Objects]:

@@ -8,6 +8,8 @@ from typing import Protocol
 from consumers.delivery import Path, Shard, Source
 from consumers.reference.judges import Judges
 from consumers.sources.kafka.settings import KafkaSourceSettings
+from consumers.sources.kinesis.allowance import Allowance
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus, kinesis_source
 from consumers.stages.judge import Judge
@@ -49,12 +51,19 @@ class Transported(Protocol):
 
 
 def source_of(
-    settings: Transported, stream: str, application: str, fleet: KinesisSourceSettings, *, section: str
+    settings: Transported,
+    stream: str,
+    application: str,
+    fleet: KinesisSourceSettings,
+    *,
+    section: str,
+    reading: KinesisReadingSettings | None = None,
+    allowance: Allowance | None = None,
 ) -> ReportingSource:
     """The source of a stream, or of a topic, on the transport that is set; nothing is connected yet.
 
     `application` names the lease table, or the consumer group. `fleet` and `section`: how Kinesis is read, and where an
-    operator finds that. Raises ConfigError.
+    operator finds that; by which calls and in how much memory: `reading` and `allowance`. Raises ConfigError.
     """
     if settings.streams.transport == "kafka":
         from consumers.sources.kafka.source import kafka_source  # half a second, for those who use it
@@ -62,11 +71,26 @@ def source_of(
         return kafka_source(
             servers=settings.kafka.servers, topic=stream, group=application, settings=settings.kafka_group
         )
-    return kinesis_source(aws=settings.aws, stream=stream, application=application, settings=fleet, section=section)
+    return kinesis_source(
+        aws=settings.aws,
+        stream=stream,
+        application=application,
+        settings=fleet,
+        section=section,
+        reading=reading,
+        allowance=allowance,
+    )
 
 
 def feeds_of(
-    settings: Transported, judges: Judges, *, orders: str, access: str, fleet: KinesisSourceSettings, section: str
+    settings: Transported,
+    judges: Judges,
+    *,
+    orders: str,
+    access: str,
+    fleet: KinesisSourceSettings,
+    section: str,
+    reading: KinesisReadingSettings | None = None,
 ) -> list[Feed]:
     """The streams that are set. `orders` and `access` are the applications' names. Raises ConfigError."""
     if settings.streams.access == settings.streams.transactions:
@@ -75,12 +99,16 @@ def feeds_of(
         (settings.streams.transactions, orders, judges.orders),
         (settings.streams.access, access, judges.access),
     ]
+    reading = reading or KinesisReadingSettings()
+    allowance = Allowance(reading.memory_mib << 20)  # one a process, whatever it reads
     return [
         Feed(
             stream=stream,
             application=application,
             judge=judge,
-            source=source_of(settings, stream, application, fleet, section=section),
+            source=source_of(
+                settings, stream, application, fleet, section=section, reading=reading, allowance=allowance
+            ),
         )
         for stream, application, judge in wanted
         if stream

@@ -18,6 +18,7 @@ from consumers.sinks.opensearch.sink import OpenSearchSink
 from consumers.sinks.opensearch.templates import ensure_templates
 from consumers.tally import Tally
 from runtime.clock import Clock, SystemClock
+from runtime.collector import little_to_collect
 from runtime.outage import Stop, Trouble, wait_at_start
 from runtime.settings import masked
 
@@ -45,13 +46,14 @@ def _run(settings: LiveSettings, judges: Judges, stop: threading.Event) -> None:
         access=settings.live.access_application,
         fleet=settings.fleet,
         section="fleet",
+        reading=settings.reading,
     )
 
     def open_path(feed: Feed, shard: Shard) -> LivePath:
         sink = OpenSearchSink(client, rng, lambda count: tally.add("duplicates", count))
         return LivePath(shard, feed.judge, sink, tally, clock, window_days=settings.live.window_days)
 
-    with reporting(tally, feeds, settings.live.report_s, _sentence):
+    with little_to_collect(), reporting(tally, feeds, settings.live.report_s, _sentence):
         run_feeds(feeds, open_path, stop)
 
 

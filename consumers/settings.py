@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from consumers.sources.kafka.settings import KafkaSourceSettings
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.lambda_.settings import LambdaSourceSettings
 from consumers.stages.access.settings import Access
@@ -80,6 +81,7 @@ class LiveSettings:
     rules: Rules = Rules()
     kafka: Kafka = Kafka()
     fleet: KinesisSourceSettings = KinesisSourceSettings()
+    reading: KinesisReadingSettings = KinesisReadingSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     live: Live = Live()
 
@@ -157,5 +159,6 @@ class ColdSettings:
     rules: Rules = Rules()
     kafka: Kafka = Kafka()
     cold_fleet: ColdFleet = ColdFleet()
+    cold_reading: KinesisReadingSettings = KinesisReadingSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     cold: Cold = Cold()

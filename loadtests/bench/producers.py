@@ -99,7 +99,7 @@ _OURS = (
 
 
 def _others(folder: Path, console: Console) -> Iterator[Way]:
-    python = _peer(console)
+    python = python_of_peers(console)
     if python:
 
         def send_async(place: Path, source: Path) -> Measured:
@@ -194,7 +194,7 @@ def _stream(place: Path, *options: str) -> Iterator[ServerProcess]:
         yield server
 
 
-def _peer(console: Console) -> Path | None:
+def python_of_peers(console: Console) -> Path | None:
     """A Python with the peers in it, installed from their lock file; None, and why, where that cannot be done."""
     python = _PEERS_HOME / "bin" / "python"
     uv = str(PROJECT / ".venv-uv" / "bin" / "uv")

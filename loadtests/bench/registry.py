@@ -7,6 +7,7 @@ from loadtests.bench.report import Figure
 
 BENCHES = {
     "cold": "CPU of cold per million orders, from the stream to validated Parquet in S3",
+    "fleet": "records/s and CPU of the Kinesis source beside other readers; starts and hand-overs",
     "fleet_simulation": "64 workers and 512 shards on a simulated clock: time to balance, DynamoDB calls a minute",
     "kinesis": "server CPU of the local Kinesis per record put and read",
     "producers": "CPU of the agent per million lines, plain and aggregated, beside other ways to send them",

@@ -39,7 +39,7 @@ def test_a_tool_that_cannot_be_installed_is_said_and_left_out(
     monkeypatch.setattr(producers, "_PEERS_HOME", tmp_path / "home")
     monkeypatch.setattr(producers_kpl, "_FOLDER", tmp_path)
     console = Console(file=sys.stdout, width=500)
-    assert producers._peer(console) is None
+    assert producers.python_of_peers(console) is None
     assert producers_kpl.kpl(tmp_path, console) is None
     assert re.findall(r"(\S+) is left out", capsys.readouterr().out) == ["async-kinesis", "KPL"]
 

@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.exceptions import BotoCoreError
-
 from consumers.objects.s3 import S3Objects
+
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.sources.kinesis.checkpoints import SHARD_END
 from consumers.sources.kinesis.table import DynamoDbLeaseTable

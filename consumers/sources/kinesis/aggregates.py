@@ -33,7 +33,7 @@ class Opener:
             return (Record(Position(sequence), arrived_at, data),)
         if self._hash_range is not None:
             first, last = self._hash_range
-            self.strays += sum(not first <= hash_key <= last for hash_key in _hash_keys(users))
+            self.strays += len(users.data) - sum([first <= hash_key <= last for hash_key in _hash_keys(users)])
         positions: Iterable[Position] = map(_new, repeat(Position), zip(repeat(sequence), range(len(users.data))))
         return map(Record, positions, repeat(arrived_at), users.data)
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from consumers.delivery import Backpressure, Batch, Path, Position, Record, Shard, ShardEnded, Trimmed
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.intake import Intake
+from consumers.sources.kinesis.polling import Polling
 from consumers.sources.kinesis.settings import KinesisSourceSettings
-from consumers.sources.kinesis.stream import IteratorExpired, ShardGone, ShardInfo, Stream, Throttled
+from consumers.sources.kinesis.stream import Answer, ShardGone, ShardInfo, Stream, Throttled
 from consumers.sources.kinesis.tenure import Tenure
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
@@ -17,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class ShardReader:
-    """One shard's loop, a step at a time: no thread and no waiting of its own. At most one answer is in memory.
+    """One shard's loop, a step at a time: no thread and no waiting of its own. It holds one answer at most.
 
     The checkpoint is only ever what the path called durable, and at most one is written per `checkpoint_s`.
     """
@@ -32,26 +34,34 @@ class ShardReader:
         settings: KinesisSourceSettings,
         clock: Clock,
         rng: random.Random,
+        intake: Intake | None = None,
     ) -> None:
+        """`intake` None: the reader polls `stream` by itself."""
         self._shard = shard
-        self._stream = stream
         self._tenure = tenure
         self._path = path
         self._settings = settings
         self._clock = clock
         self._rng = rng
-        self._start: Checkpoint | None = None  # where reading goes on after; unknown until the path was asked
-        self._iterator: str | None = None
-        self._expected: Position | None = None  # what an iterator at a number must bring first
+        self._intake: Intake = intake or Polling(
+            stream=stream,
+            shard_id=shard.shard_id,
+            hash_range=tenure.lease.hash_range,
+            poll_s=settings.poll_s,
+            clock=clock,
+            rng=rng,
+        )
+        self._has_begun = False  # the path was asked where to read on
+        self._read: Position | None = None  # last record that was read: this and all before it are not news
         self._batch: Batch | None = None  # read, not yet accepted
         self._ended: Sequence[ShardInfo] | None = None  # the children, once the end was read
         self._durable: Position | None = None
-        self._attempts = 0  # reads refused in a row
-        self._next_read_s = 0.0  # monotonic
-        self._next_save_s = 0.0
+        self._attempts = 0  # of the path's own services, refused in a row
+        self._next_save_s = 0.0  # monotonic
         self._reading = Trouble(f"reading {shard.shard_id}", clock)
         self._saving = Trouble(f"the checkpoint of {shard.shard_id}", clock)
         self._writing = Trouble(f"the path of {shard.shard_id}", clock)
+        self.waits_for_news = False  # what `step` said to wait may be cut short by the intake's ring
         self.taken: Position | None = None  # last record that the path accepted
         self.millis_behind: int | None = None  # of the last answer
         self.strays = 0  # records read that were packed for another shard; delivered all the same
@@ -69,18 +79,21 @@ class ShardReader:
         """
         self._tenure.check()
         self._save()
+        self.waits_for_news = False
         try:
-            wait_s = self._try_to_read() if self._batch is None and self._ended is None else 0.0
-            if self._start is not None:
-                self._hand_over()  # with the stream away too: time goes on for what the path holds
+            if self._batch is None and self._ended is None:
+                self._take()
+            self._hand_over()  # with the stream away too: time goes on for what the path holds
         except Backpressure as pressure:
             self._writing.goes_on(str(pressure))
             return pressure.wait_s
         except Outage as outage:
             self._reading.goes_on(str(outage))
             return self._patience_s()
+        self._attempts = 0
         self._save()
-        return wait_s or max(0.0, self._next_read_s - self._clock.monotonic())
+        self.waits_for_news = True
+        return self._intake.wait_s()
 
     def finish(self) -> None:
         """At a stop in good order: settle and checkpoint. Raises LeaseLost, and what the path raises.
@@ -88,7 +101,7 @@ class ShardReader:
         A path that cannot settle now, or a table that is away, costs a repetition: the successor starts further back.
         """
         self._tenure.check()
-        if self._start is None:
+        if not self._has_begun:
             return
         try:
             self._note(self._path.settle())
@@ -97,67 +110,58 @@ class ShardReader:
         self._next_save_s = self._clock.monotonic()
         self._save()
 
-    def _try_to_read(self) -> float:
-        """Returns how long to wait before the next try (s), 0 after a good one."""
+    def close(self) -> None:
+        """Nothing is read any more, whatever came before: ends what the intake runs."""
+        self._intake.close()
+
+    def _take(self) -> None:
+        """Look for a batch, or for the end. Raises Trimmed, and Outage of the path's own."""
+        if not self._has_begun:
+            self._begin()
         try:
-            self._read()
-        except IteratorExpired:
-            self._iterator = None
-            return self._settings.poll_s
+            answer = self._intake.take()
         except Throttled:
-            return self._patience_s()
+            return
         except Outage as outage:
             self._reading.goes_on(str(outage))
-            return self._patience_s()
-        return 0.0
-
-    def _read(self) -> None:
-        if self._start is None:
-            known = self._tenure.lease.checkpoint
-            resume = self._path.resume(known.position)
-            self._start = known if resume is None else Checkpoint.at(resume)
-        self._next_read_s = self._clock.monotonic() + self._settings.poll_s
-        try:
-            self._iterator = self._iterator or self._new_iterator(self._start)
+            return
         except ShardGone as gap:
             self._meet(gap)
             self._ended = ()
             return
-        answer = self._stream.read(self._iterator, self._tenure.lease.hash_range)
+        except Trimmed as gap:
+            self._meet(gap)
+            self._read = None
+            self._intake.begin(TRIM_HORIZON)
+            return
+        if answer is None:
+            return
         self._reading.over()
-        self._attempts = 0
-        records = self._new_records(answer.records)
-        self._iterator = answer.next_iterator
         self.millis_behind = answer.millis_behind
         self.strays += answer.strays
-        if records:
+        if records := self._news(answer):
             self._batch = Batch(shard=self._shard, records=records)
         if answer.next_iterator is None and answer.children:
             self._ended = answer.children
 
-    def _new_iterator(self, start: Checkpoint) -> str:
-        """At the last record that was processed: from after it, the rest of a half-done aggregate would be lost."""
-        if self.taken is not None:
-            start = Checkpoint.at(self.taken)
-        self._expected = start.position
-        try:
-            return self._stream.iterator(self._shard.shard_id, start)
-        except ShardGone:
-            raise
-        except Trimmed as gap:
-            self._meet(gap)
-            self._expected = None
-            return self._stream.iterator(self._shard.shard_id, TRIM_HORIZON)
+    def _begin(self) -> None:
+        known = self._tenure.lease.checkpoint
+        resume = self._path.resume(known.position)
+        start = known if resume is None else Checkpoint.at(resume)
+        self._read = start.position
+        self._intake.begin(start)
+        self._has_begun = True
 
-    def _new_records(self, records: list[Record]) -> list[Record]:
-        """Without those up to the position that the iterator stands at. Raises Trimmed where its record is gone."""
-        if not records or self._expected is None:
+    def _news(self, answer: Answer) -> list[Record]:
+        """Without what was read before. Raises Trimmed where the record is gone that reading began at."""
+        records = answer.records
+        if not records:
             return records
-        last, self._expected = self._expected, None
-        oldest = records[0].position
-        if oldest.sequence > last.sequence:
-            self._meet(Trimmed(f"the stream no longer holds record {last.sequence}, the oldest is {oldest.sequence}"))
-        return [record for record in records if record.position > last]
+        last, self._read = self._read, records[-1].position
+        oldest, began = records[0].position, answer.resumed_at
+        if began is not None and oldest.sequence > began.sequence:
+            self._meet(Trimmed(f"the stream no longer holds record {began.sequence}, the oldest is {oldest.sequence}"))
+        return records if last is None or oldest > last else [record for record in records if record.position > last]
 
     def _meet(self, gap: Trimmed) -> None:
         """A gap ends the shard, unless the operator accepted gaps; it is named in either case."""
@@ -167,6 +171,7 @@ class ShardReader:
 
     def _hand_over(self) -> None:
         if self._batch is not None:
+            self._intake.ahead()
             self._note(self._path.accept(self._batch))
             self.taken = self._batch.end
             self._batch = None
@@ -205,6 +210,6 @@ class ShardReader:
             self._saving.over()
 
     def _patience_s(self) -> float:
-        """How long to wait after a refused read: the poll, and a jitter that grows."""
+        """How long to wait for what the path stands on: the poll, and a jitter that grows."""
         self._attempts += 1
         return self._settings.poll_s + full_jitter(self._attempts, self._rng, base_s=0.1)

@@ -9,10 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumers.delivery import LeaseLost, Path, Position, Shard, ShardEnded, Trimmed
+from consumers.sources.kinesis.allowance import Allowance
+from consumers.sources.kinesis.fan_out import FanOuts
+from consumers.sources.kinesis.intake import Intakes
+from consumers.sources.kinesis.polling import Polls
 from consumers.sources.kinesis.reader import ShardReader
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.renewals import Renewals
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import KinesisStream, Stream
+from consumers.sources.kinesis.subscriptions import KinesisConsumer
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, LeaseTable
 from consumers.sources.kinesis.tenure import Tenure
 from consumers.sources.kinesis.worker import Worker
@@ -26,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _CONNECTIONS = 64  # shards that one worker reads at the same time without waiting for a connection
 _RENEWING = 16  # leases at the same time: a thousand take two seconds, and fifteen writes may hang
+_GIVEN_UP_S = 5.0  # after which a mute subscription's thread ends by itself at the latest
 _READ_S = 10.0  # of an answer that does not come: a stop waits no longer for it
 
 
@@ -56,18 +63,21 @@ class KinesisSource:
         clock: Clock,
         rng: random.Random,
         section: str = "fleet",
+        intakes: Intakes | None = None,
     ) -> None:
-        """`section` is where an operator finds `settings`."""
+        """`section` is where an operator finds `settings`. `intakes` None: readers poll `stream` by themselves."""
         worker_id = f"{settings.worker or socket.gethostname()}-{secrets.token_hex(4)}"
         self._stream = stream
         self._settings = settings
         self._section = section
+        self._intakes = intakes
         self._clock = clock
         self._rng = rng
         self._worker = Worker(worker_id=worker_id, stream=stream, table=table, settings=settings, clock=clock, rng=rng)
         self._scanning = Trouble(f"worker {worker_id}", clock)
         self._threads: dict[str, threading.Thread] = {}  # by shard id
         self._readers: dict[str, ShardReader] = {}  # by shard id
+        self._bells: dict[str, threading.Event] = {}  # by shard id: ends a reader's wait for news
         self._cooling: dict[str, float] = {}  # shard id -> monotonic time from which it may be taken again
         self._giving_up = threading.Lock()
         self._fatal: Exception | None = None
@@ -91,6 +101,8 @@ class KinesisSource:
                 stop.wait(self._settings.scan_s)
         finally:
             self._halt.set()
+            for bell in list(self._bells.values()):
+                bell.set()
             for thread in list(self._threads.values()):
                 thread.join()
             renewed_enough.set()
@@ -100,7 +112,7 @@ class KinesisSource:
 
     def _start(self, stop: threading.Event) -> bool:
         return wait_at_start(
-            self._worker.start,
+            self._prepare,
             stop,
             trouble=self._scanning,
             patience_s=self._settings.start_patience_s,
@@ -109,6 +121,11 @@ class KinesisSource:
             clock=self._clock,
             rng=self._rng,
         )
+
+    def _prepare(self) -> None:
+        self._worker.start()
+        if self._intakes is not None:
+            self._intakes.prepare()
 
     def status(self) -> list[ShardStatus]:
         """Every shard of the lease table, ours with their positions. Safe from any thread."""
@@ -185,6 +202,8 @@ class KinesisSource:
 
     def _read_on(self, tenure: Tenure, open_path: Callable[[Shard], Path]) -> None:
         shard = Shard(stream=self._stream.name, shard_id=tenure.lease.shard_id)
+        bell = self._bells[shard.shard_id] = threading.Event()
+        opened = self._intakes
         reader = ShardReader(
             shard=shard,
             stream=self._stream,
@@ -193,12 +212,18 @@ class KinesisSource:
             settings=self._settings,
             clock=self._clock,
             rng=self._rng,
+            intake=opened.open(shard.shard_id, tenure.lease.hash_range, bell.set) if opened else None,
         )
         self._readers[shard.shard_id] = reader
-        wait_s = 0.0
-        while not self._halt.wait(wait_s):
-            wait_s = reader.step()
-        reader.finish()
+        try:
+            while not self._halt.is_set():
+                wait_s = reader.step()
+                (bell if reader.waits_for_news else self._halt).wait(wait_s)
+                bell.clear()
+            reader.finish()
+        finally:
+            self._bells.pop(shard.shard_id)
+            reader.close()
 
     def _give_up(self, shard_id: str) -> None:
         with self._giving_up:
@@ -207,18 +232,40 @@ class KinesisSource:
 
 
 def kinesis_source(
-    *, aws: Aws, stream: str, application: str, settings: KinesisSourceSettings, section: str = "fleet"
+    *,
+    aws: Aws,
+    stream: str,
+    application: str,
+    settings: KinesisSourceSettings,
+    section: str = "fleet",
+    reading: KinesisReadingSettings | None = None,
+    allowance: Allowance | None = None,
 ) -> KinesisSource:
-    """The source of `application` (the lease table's name) on the real services. Raises nothing: see `run`."""
+    """The source of `application` (the lease table's name) on the real services. Raises nothing: see `run`.
+
+    `allowance` None: the stream's own, of `reading`'s size.
+    """
+    reading = reading or KinesisReadingSettings()
+    allowance = allowance or Allowance(reading.memory_mib << 20)
     # A write that hangs is tried again while its lease is still good.
     dynamodb = client("dynamodb", aws, connections=_CONNECTIONS, read_timeout_s=max(1.0, settings.failover_s / 6))
+    polled = KinesisStream(client("kinesis", aws, attempts=1, connections=_CONNECTIONS, read_timeout_s=_READ_S), stream)
+    clock, rng = SystemClock(), random.Random()
+    intakes: Intakes
+    if reading.mode == "fan_out":
+        heard = client(
+            "kinesis", aws, attempts=1, connections=_CONNECTIONS, read_timeout_s=reading.mute_s + _GIVEN_UP_S
+        )
+        consumer = KinesisConsumer(heard, stream, reading.consumer or application)
+        intakes = FanOuts(consumer, allowance, mute_s=reading.mute_s, look_s=settings.poll_s, clock=clock, rng=rng)
+    else:
+        intakes = Polls(polled, allowance, poll_s=settings.poll_s, clock=clock, rng=rng)
     return KinesisSource(
-        stream=KinesisStream(
-            client("kinesis", aws, attempts=1, connections=_CONNECTIONS, read_timeout_s=_READ_S), stream
-        ),
+        stream=polled,
         table=DynamoDbLeaseTable(dynamodb, application),
         settings=settings,
-        clock=SystemClock(),
-        rng=random.Random(),
+        clock=clock,
+        rng=rng,
         section=section,
+        intakes=intakes,
     )

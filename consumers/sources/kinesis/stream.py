@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from botocore.exceptions import ClientError
 
-from consumers.delivery import Record, Trimmed
+from consumers.delivery import Position, Record, Trimmed
 from consumers.sources.kinesis.aggregates import HashRange, Opener
 from consumers.sources.kinesis.checkpoints import Checkpoint
 from runtime.aws_errors import code_of, naming_outages, one_line
@@ -16,6 +16,7 @@ from runtime.outage import Outage
 
 # Service limit of one GetRecords: 10,000 records or 10 MiB.
 RECORDS_PER_READ = 10_000
+BYTES_PER_READ = 10 << 20
 
 
 class IteratorExpired(Exception):
@@ -40,13 +41,15 @@ class ShardInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One GetRecords."""
+    """One GetRecords, or some events of a subscription."""
 
     records: list[Record]
-    next_iterator: str | None  # None: the shard is closed and read to its end
+    next_iterator: str | None  # (or continuation) None: the shard is closed and read to its end
     millis_behind: int  # between the answer and the head of the stream
     children: tuple[ShardInfo, ...] = ()  # with the end of a shard only
     strays: int = 0  # of `records`: from aggregates that were packed for another shard
+    nbytes: int = 0  # that the stream's records carry
+    resumed_at: Position | None = None  # reading began at this record, and `records` are the first since
 
 
 class Stream(Protocol):
@@ -151,15 +154,19 @@ class _WireRecord(msgspec.Struct, rename="pascal", gc=False):
 class _WireAnswer(msgspec.Struct, rename="pascal"):
     records: list[_WireRecord]
     next_shard_iterator: str | None = None
+    continuation_sequence_number: str | None = None  # what an event has in its place
     millis_behind_latest: int = 0
-    child_shards: list[dict[str, Any]] = []
+    child_shards: list[dict[str, Any]] | None = None
 
 
 _decoder = msgspec.json.Decoder(_WireAnswer, strict=False)  # not strict: numbers are taken as times
 
 
 def decode_answer(body: bytes, hash_range: HashRange | None) -> Answer:
-    """From the JSON of a GetRecords response. Raises msgspec.MsgspecError where it is none."""
+    """From the JSON of a GetRecords response, or of an event of SubscribeToShard.
+
+    Raises msgspec.MsgspecError where it is none.
+    """
     wire = _decoder.decode(body)
     opener = Opener(hash_range)
     return Answer(
@@ -168,10 +175,11 @@ def decode_answer(body: bytes, hash_range: HashRange | None) -> Answer:
             for record in wire.records
             for user in opener.records(int(record.sequence_number), record.approximate_arrival_timestamp, record.data)
         ],
-        next_iterator=wire.next_shard_iterator,
+        next_iterator=wire.next_shard_iterator or wire.continuation_sequence_number,
         millis_behind=wire.millis_behind_latest,
-        children=tuple(_child(child) for child in wire.child_shards),
+        children=tuple(_child(child) for child in wire.child_shards or ()),
         strays=opener.strays,
+        nbytes=sum([len(record.data) for record in wire.records]),
     )
 
 

@@ -1,12 +1,13 @@
-"""The lease table's conformance suite, its stand-in in memory, and a scripted stream.
+"""The lease table's conformance suite, its stand-in in memory, a scripted stream and scripted subscriptions.
 
 More than 350 lines: the suite grows with the table, and every test of this source begins with the three together.
 """
 
+import queue
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,9 +18,12 @@ from consumers.sources.kinesis.aggregates import HashRange
 from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.stream import Answer, ShardInfo
+from consumers.sources.kinesis.subscriptions import Continuation
 from consumers.sources.kinesis.table import LeaseTable, TableGone
 from runtime.errors import ConfigError
 from runtime.outage import Outage
+
+_PATIENCE_S = 10.0  # for another thread to do what it is about to do
 
 ARRIVED_AT = datetime(2026, 11, 27, 8, tzinfo=UTC)
 
@@ -363,3 +367,64 @@ def even_shards(count: int) -> list[ShardInfo]:
 def fixed_random() -> random.Random:
     """Seeded, for tests that jitter."""
     return random.Random(7)
+
+
+class ScriptedConsumer:
+    """A consumer whose subscriptions say what a test tells them to.
+
+    `trouble` is raised by the next calls, one error each; `calls` logs where subscriptions began.
+    """
+
+    def __init__(self) -> None:
+        self.trouble: deque[Exception] = deque()
+        self.calls: list[str] = []
+        self.registrations = 0
+        self._made: queue.Queue[ScriptedSubscription] = queue.Queue()
+
+    def register(self) -> None:
+        self.registrations += 1
+        if self.trouble:
+            raise self.trouble.popleft()
+
+    def subscribe(
+        self, shard_id: str, start: Checkpoint | Continuation, hash_range: HashRange | None
+    ) -> "ScriptedSubscription":
+        place = f"after {start.after}" if isinstance(start, Continuation) else f"at {start.text}"
+        self.calls.append(f"{shard_id} {place}")
+        if self.trouble:
+            raise self.trouble.popleft()
+        made = ScriptedSubscription()
+        self._made.put(made)
+        return made
+
+    def subscription(self) -> "ScriptedSubscription":
+        """The next one that somebody makes; waits for it."""
+        return self._made.get(timeout=_PATIENCE_S)
+
+
+class ScriptedSubscription:
+    """Brings what `send` is given; `end` ends it in good order, `fail` otherwise; silent in between."""
+
+    def __init__(self) -> None:
+        self._said: queue.Queue[Answer | Exception | None] = queue.Queue()
+        self.is_closed = threading.Event()
+
+    def send(self, *answers: Answer) -> None:
+        for answer in answers:
+            self._said.put(answer)
+
+    def end(self) -> None:
+        self._said.put(None)
+
+    def fail(self, error: Exception) -> None:
+        self._said.put(error)
+
+    def __iter__(self) -> Iterator[Answer]:
+        while isinstance(said := self._said.get(), Answer):
+            yield said
+        if said is not None:
+            raise said
+
+    def close(self) -> None:
+        self.is_closed.set()
+        self._said.put(Outage("closed"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from consumers.delivery import Path, Shard, Source
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import KinesisSource, kinesis_source
 from consumers.sources.kinesis.testing import InMemoryLeaseTable, ScriptedStream, even_shards, fixed_random
@@ -42,8 +43,9 @@ class MemoryBench:
 class RealBench:
     """A stream of two shards and a lease table of its own."""
 
-    def __init__(self, aws: Aws, name: str) -> None:
+    def __init__(self, aws: Aws, name: str, reading: KinesisReadingSettings | None = None) -> None:
         self._aws = aws
+        self._reading = reading
         self._kinesis = client("kinesis", aws)
         self.name = name
 
@@ -52,7 +54,9 @@ class RealBench:
 
     def source(self) -> Source:
         settings = KinesisSourceSettings(poll_s=0.25, scan_s=0.2)
-        return kinesis_source(aws=self._aws, stream=self.name, application=self.name, settings=settings)
+        return kinesis_source(
+            aws=self._aws, stream=self.name, application=self.name, settings=settings, reading=self._reading
+        )
 
 
 def put_in_order(kinesis: Any, stream: str, shard: int, payloads: Sequence[bytes]) -> None:
@@ -70,6 +74,12 @@ class TestOnRealParts(SourceConformance):
     @pytest.fixture
     def bench(self, aws: Aws, new_stream: Callable[[int], str]) -> SourceBench:
         return RealBench(aws, new_stream(2))
+
+
+class TestByFanOut(SourceConformance):
+    @pytest.fixture
+    def bench(self, aws: Aws, new_stream: Callable[[int], str]) -> SourceBench:
+        return RealBench(aws, new_stream(2), KinesisReadingSettings(mode="fan_out"))
 
 
 def run_with(source: KinesisSource, open_path: Callable[[Shard], Path], stop: threading.Event) -> threading.Thread:

@@ -1,5 +1,7 @@
 """The stream behind boto3: what readers get, and the errors by their names."""
 
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +74,28 @@ def test_a_record_that_the_shard_never_had_is_a_gap(stream: KinesisStream) -> No
 def test_a_shard_that_is_not_there_is_gone(stream: KinesisStream) -> None:
     with pytest.raises(ShardGone):
         stream.iterator("shardId-000000000099", TRIM_HORIZON)
+
+
+def test_an_answer_that_is_cut_in_the_middle_is_an_outage() -> None:
+    """The answer's end is lost with the connection: nothing of it is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_half() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{"Records":[{"Data":"')
+
+        thread = threading.Thread(target=answer_half)
+        thread.start()
+        nowhere = Aws(
+            kinesis_endpoint=f"http://127.0.0.1:{server.getsockname()[1]}",
+            access_key_id="123456789012",
+            secret_access_key="local",
+        )
+        with pytest.raises(Outage):
+            KinesisStream(client("kinesis", nowhere, attempts=1), "any").read("iterator", None)
+        thread.join()
 
 
 def test_an_endpoint_that_does_not_answer_is_an_outage() -> None:

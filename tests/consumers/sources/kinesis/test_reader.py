@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.delivery import Backpressure, LeaseLost, Position, Shard, ShardEnded, Trimmed
 from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
@@ -196,7 +198,7 @@ def test_an_expired_iterator_is_replaced_at_the_last_processed_record() -> None:
     world.stream.put(SHARD, b"1", b"2", b"3", b"4")
     path = ScriptedPath()
     reader = world.reader(path)
-    reader.step()
+    world.steps(reader, 1)
     world.stream.trouble.append(IteratorExpired("five minutes"))
     world.steps(reader, 3)
     assert f"iterator {SHARD} 2" in world.log
@@ -413,6 +415,35 @@ def test_reading_resumes_inside_an_aggregate() -> None:
     reader.step()
     assert path.payloads == [b"1c", b"2"]
     assert reader.durable == Position(2)
+
+
+TROUBLES = [IteratorExpired("five minutes"), Throttled("slower"), Outage("reset")]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=8),  # user records in each stream record
+    page=st.integers(1, 3),
+    start=st.integers(0, 30),
+    troubles=st.lists(st.none() | st.sampled_from(TROUBLES), max_size=12),
+)
+def test_whatever_goes_wrong_exactly_what_follows_the_checkpoint_is_accepted_in_order(
+    sizes: list[int], page: int, start: int, troubles: list[Exception | None]
+) -> None:
+    world, sent = World(page=page), list[tuple[Position, bytes]]()
+    for sequence, size in enumerate(sizes, start=1):
+        payloads = [b"%d.%d" % (sequence, sub) for sub in range(size)]
+        world.stream.put_aggregate(SHARD, *payloads)
+        sent += [(Position(sequence, sub), payload) for sub, payload in enumerate(payloads)]
+    done = start % (len(sent) + 1)
+    if done:
+        world.table.checkpoint(world.lease(), Checkpoint.at(sent[done - 1][0]))
+    path = ScriptedPath()
+    reader = world.reader(path)
+    for trouble in troubles:
+        world.stream.trouble.extend([trouble] if trouble else [])
+        world.steps(reader, 1)
+    world.steps(reader, 40)
+    assert path.payloads == [payload for _, payload in sent[done:]]
 
 
 def test_a_path_without_news_is_given_the_time() -> None:
