@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.fleet.metrics import publishing
 from consumers.objects.s3 import S3Objects
 from consumers.reference import load_judges
 from consumers.report import reporting
@@ -66,8 +67,12 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
             rng=rng,
         )
 
-    with _little_to_collect(), reporting(tally, feeds, settings.cold.report_s, _sentence):
-        run_feeds(feeds, open_path, stop)
+    with (
+        _little_to_collect(),
+        reporting(tally, feeds, settings.cold.report_s, _sentence),
+        publishing(settings.metrics, settings.aws, feeds, worker=worker, clock=clock) as measured,
+    ):
+        run_feeds(feeds, measured(open_path), stop)
 
 
 @contextmanager

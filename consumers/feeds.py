@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumers.delivery import Path, Shard, Source
+from consumers.fleet.standby import StandbySource
+from consumers.fleet.wishes import DynamoDbWishes
 from consumers.reference import Judges
+from consumers.settings import Operations
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus, kinesis_source
 from consumers.stages.judge import Judge
+from runtime.aws import client
+from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.settings import Aws, Kafka, Streams
 
@@ -19,6 +24,11 @@ _LOOK_S = 0.2  # between two looks whether all sources still run
 
 class ReportingSource(Source, Protocol):
     """A source that says where it is."""
+
+    @property
+    def worker_id(self) -> str:
+        """Its name among the owners of shards."""
+        ...
 
     def status(self) -> Sequence[ShardStatus]:
         """Every shard, this worker's with their positions. Safe from any thread."""
@@ -46,6 +56,8 @@ class Transported(Protocol):
     def kafka(self) -> Kafka: ...
     @property
     def kafka_group(self) -> KafkaSourceSettings: ...
+    @property
+    def operations(self) -> Operations: ...
 
 
 def source_of(
@@ -62,7 +74,15 @@ def source_of(
         return kafka_source(
             servers=settings.kafka.servers, topic=stream, group=application, settings=settings.kafka_group
         )
-    return kinesis_source(aws=settings.aws, stream=stream, application=application, settings=fleet, section=section)
+    return StandbySource(
+        lambda: kinesis_source(
+            aws=settings.aws, stream=stream, application=application, settings=fleet, section=section
+        ),
+        DynamoDbWishes(client("dynamodb", aws), application),
+        SystemClock(),
+        name=application,
+        look_s=settings.operations.look_s,
+    )
 
 
 def feeds_of(

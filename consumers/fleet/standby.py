@@ -1,0 +1,103 @@
+"""A source that stands by while an operator wishes it: everything settled, every lease released, the process alive.
+
+A process that ended instead would be started again by whatever looks after it, and take its leases back.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from consumers.delivery import Path, Shard, Source
+from consumers.fleet.wishes import EVERYONE, Wishes
+from consumers.sources.kinesis.source import ShardStatus
+from consumers.sources.kinesis.table import TableGone
+from runtime.clock import Clock
+from runtime.errors import ConfigError
+from runtime.outage import Outage
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.2  # between two looks whether to stop
+
+
+class OnceSource(Source, Protocol):
+    """What a worker is: it runs once, under an id of its own."""
+
+    @property
+    def worker_id(self) -> str: ...
+
+    def status(self) -> Sequence[ShardStatus]: ...
+
+
+class StandbySource:
+    """Runs one worker after another, each from a wish's end to the next. `run` may be called once."""
+
+    def __init__(
+        self, make: Callable[[], OnceSource], wishes: Wishes, clock: Clock, *, name: str, look_s: float
+    ) -> None:
+        """`make` a worker; nothing is connected yet. `name` is the application's."""
+        self._make = make
+        self._wishes = wishes
+        self._clock = clock
+        self._name = name
+        self._look_s = look_s
+        self._source = make()
+        self._ids = {self._source.worker_id}  # that this process has had: a wish is for one of them
+        self._look_at_s = 0.0
+
+    @property
+    def worker_id(self) -> str:
+        """Of the worker that runs, or is to run next."""
+        return self._source.worker_id
+
+    def status(self) -> Sequence[ShardStatus]:
+        """Of the worker that runs; safe from any thread."""
+        return self._source.status()
+
+    def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
+        """See Source. Raises what the worker raises."""
+        has_run = False
+        while not stop.is_set():
+            if self._is_wished(unknown=False):
+                self._stand_by(stop)
+                continue
+            if has_run:
+                self._source = self._make()
+                self._ids.add(self._source.worker_id)
+            has_run = True
+            self._run_one(open_path, stop)
+
+    def _run_one(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
+        halt = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(stop, halt), name="wishes")
+        watch.start()
+        try:
+            self._source.run(open_path, halt)
+        finally:
+            halt.set()
+            watch.join()
+
+    def _watch(self, stop: threading.Event, halt: threading.Event) -> None:
+        """Set `halt` at a stop or a wish."""
+        self._look_at_s = self._clock.monotonic() + self._look_s
+        while not halt.wait(_POLL_S):
+            if stop.is_set() or (self._clock.monotonic() >= self._look_at_s and self._is_wished(unknown=False)):
+                halt.set()
+
+    def _stand_by(self, stop: threading.Event) -> None:
+        log.warning("%s: an operator wishes that %s stands by: `drain --resume` ends it", self._name, self.worker_id)
+        while self._is_wished(unknown=True) and not stop.wait(self._look_s):
+            pass  # an outage ends no wish
+        log.info("%s: reading again, or ending", self._name)
+
+    def _is_wished(self, *, unknown: bool) -> bool:
+        """`unknown`: the answer while the table is away. A worker knows for itself what to do then."""
+        self._look_at_s = self._clock.monotonic() + self._look_s
+        try:
+            wished = self._wishes.read()
+        except (TableGone, ConfigError):
+            return False
+        except Outage:
+            return unknown
+        return EVERYONE in wished or not self._ids.isdisjoint(wished)
