@@ -74,10 +74,9 @@ def source_of(
         return kafka_source(
             servers=settings.kafka.servers, topic=stream, group=application, settings=settings.kafka_group
         )
+    aws = settings.aws
     return StandbySource(
-        lambda: kinesis_source(
-            aws=settings.aws, stream=stream, application=application, settings=fleet, section=section
-        ),
+        lambda: kinesis_source(aws=aws, stream=stream, application=application, settings=fleet, section=section),
         DynamoDbWishes(client("dynamodb", aws), application),
         SystemClock(),
         name=application,

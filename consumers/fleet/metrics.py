@@ -153,10 +153,10 @@ class Meter:
             for shard_id, path in self._paths_of(feed.application):
                 figures = path.take()
                 figures.lag_ms = lags.get(shard_id)
-                if shard_id in lags or figures.records:
+                is_read = shard_id in lags or figures.records > 0
+                if is_read:
                     shards.append(_sample_of(feed.application, shard_id, figures))
-                else:
-                    self._forget(feed.application, shard_id, path)
+                self._keep(feed.application, shard_id, path, is_read=is_read)
         held = [_held(feed.application, self._worker, self._hands[feed.application].take()) for feed in self._feeds]
         return [*_bounded(shards), *held]
 
@@ -164,13 +164,15 @@ class Meter:
         with self._lock:
             return [(shard, path) for (name, shard), path in self._paths.items() if name == application]
 
-    def _forget(self, application: str, shard_id: str, path: MeasuredPath) -> None:
-        """At the second look that finds it unread: at the first it may have been opened just now."""
+    def _keep(self, application: str, shard_id: str, path: MeasuredPath, *, is_read: bool) -> None:
+        """Forget it at the second look that finds it unread: at the first it may have been opened just now."""
         key = application, shard_id
         with self._lock:
-            if key in self._unread and self._paths.get(key) is path:
+            if is_read or key not in self._unread:
+                (self._unread.discard if is_read else self._unread.add)(key)
+            elif self._paths.get(key) is path:
                 del self._paths[key]
-            self._unread ^= {key}
+                self._unread.discard(key)
 
 
 @contextmanager
