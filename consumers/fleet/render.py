@@ -14,6 +14,7 @@ _STATE_STYLES = {State.SILENT: "red", State.UNOWNED: "red", State.MISSING: "red"
 _DIGITS = 8  # of a sequence number, its last: those of one shard begin alike for days
 _SHARD_PREFIX = "shardId-"
 _OWNER = 22
+_WORKER = 48
 _MOST_WORKERS = 20
 _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
@@ -66,13 +67,13 @@ def _shown(shards: Sequence[ShardPicture], *, everything: bool) -> tuple[list[Sh
 
 def _workers(workers: Sequence[WorkerPicture]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1))
-    table.add_column("worker", no_wrap=True, max_width=48)
+    table.add_column("worker", no_wrap=True)
     table.add_column("shards", justify="right")
     table.add_column("lag", justify="right")
     table.add_column("")
     for worker in workers[:_MOST_WORKERS]:
         silent = "" if worker.is_alive else "silent"
-        table.add_row(worker.worker, str(worker.shards), _lag(worker.lag_ms), Text(silent, style="red"))
+        table.add_row(_ends(worker.worker, _WORKER), str(worker.shards), _lag(worker.lag_ms), Text(silent, style="red"))
     if len(workers) > _MOST_WORKERS:
         table.add_row(f"and {len(workers) - _MOST_WORKERS} more", "", "", "")
     return table

@@ -12,7 +12,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from consumers.account.command import When
 from consumers.fleet.applications import Application, applications_of
 from consumers.fleet.look import Looker
 from consumers.fleet.places import Places
@@ -30,6 +29,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.command import stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Stop
+from runtime.when import When
 
 WIDTH = 80  # where nobody looks
 

@@ -87,10 +87,11 @@ def _state(
 ) -> State:
     lease = leased.get(shard_id)
     if lease is None:
+        if _is_below_unfinished(shard_id, leased, parents):
+            return State.WAITS  # its parent's reader makes its lease, or the next discovery
         if shard_id in missing:
             return State.MISSING
-        follows = listed[shard_id].is_open or _is_below_unfinished(shard_id, leased, parents)
-        return State.WAITS if follows else State.FINISHED  # closed, and its lease was tidied away
+        return State.WAITS if listed[shard_id].is_open else State.FINISHED  # closed, and its lease was tidied away
     if lease.checkpoint.rank is SHARD_END.rank:
         return State.FINISHED
     if not is_readable(lease, leased):

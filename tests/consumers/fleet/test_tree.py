@@ -39,9 +39,15 @@ def test_children_wait_for_their_parent_with_a_lease_and_without() -> None:
     assert [(node.shard_id, node.depth, node.state) for node in found] == [
         ("s-0", 0, State.OWNED),
         ("s-1", 1, State.WAITS),
-        ("s-2", 1, State.MISSING),  # made with its sister's as a rule: this one the next discovery makes
+        ("s-2", 1, State.WAITS),
     ]
     assert found[0].children == {"s-1", "s-2"}
+
+
+def test_a_child_without_a_lease_whose_parent_is_finished_is_missing_one() -> None:
+    leases = [lease("s-0", SHARD_END), lease("s-1", TRIM_HORIZON, "a", "s-0")]
+    found = tree_of(split(ROOT, "s-1", "s-2"), leases, silent=(), initial=TRIM_HORIZON)
+    assert states(found)["s-2"] is State.MISSING
 
 
 def test_a_finished_parent_lets_its_children_be_read() -> None:
