@@ -39,7 +39,7 @@ class Looker:
 
     def look(self, shard_id: str, checkpoint: Checkpoint, hash_range: HashRange | None = None) -> Look:
         """Raises Outage, also where the shard's reads stay used up."""
-        if checkpoint.rank is LATEST.rank:
+        if checkpoint == LATEST:
             return Look()  # reading begins where the stream ends: nothing before it is waited for
         position = checkpoint.position
         try:

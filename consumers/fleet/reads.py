@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from consumers.delivery import Record
 from consumers.sources.kinesis.aggregates import HashRange
-from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import Checkpoint
 from consumers.sources.kinesis.stream import IteratorExpired, ShardGone, Stream, Throttled
 from runtime.aws_errors import code_of, naming_outages
 from runtime.backoff import full_jitter
@@ -53,8 +53,7 @@ class Reads:
         self, shard_id: str, start: Checkpoint, enough: Enough, hash_range: HashRange | None = None
     ) -> Page:
         """From the record at `start` on, until it is `enough`, or the tip. Raises Trimmed."""
-        at = TRIM_HORIZON if start.position is None else start
-        return self._patiently(shard_id, lambda: self._stream.iterator(shard_id, at), enough, hash_range)
+        return self._patiently(shard_id, lambda: self._stream.iterator(shard_id, start), enough, hash_range)
 
     def from_time(self, shard_id: str, at: dt.datetime, enough: Enough) -> Page:
         """From the first record that arrived then, or up to a second earlier. Raises Trimmed."""

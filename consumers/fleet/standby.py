@@ -14,7 +14,7 @@ from consumers.sources.kinesis.source import ShardStatus
 from consumers.sources.kinesis.table import TableGone
 from runtime.clock import Clock
 from runtime.errors import ConfigError
-from runtime.outage import Outage
+from runtime.outage import Outage, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ class StandbySource:
         self._source = make()
         self._ids = {self._source.worker_id}  # that this process has had: a wish is for one of them
         self._look_at_s = 0.0
+        self._is_standing_by = False
+        self._asking = Trouble(f"{name}: whether to stand by", clock)
 
     @property
     def worker_id(self) -> str:
@@ -52,8 +54,8 @@ class StandbySource:
         return self._source.worker_id
 
     def status(self) -> Sequence[ShardStatus]:
-        """Of the worker that runs; safe from any thread."""
-        return self._source.status()
+        """Of the worker that runs, nothing while none does; safe from any thread."""
+        return [] if self._is_standing_by else self._source.status()
 
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         """See Source. Raises what the worker raises."""
@@ -87,17 +89,21 @@ class StandbySource:
 
     def _stand_by(self, stop: threading.Event) -> None:
         log.warning("%s: an operator wishes that %s stands by: `drain --resume` ends it", self._name, self.worker_id)
+        self._is_standing_by = True
         while self._is_wished(unknown=True) and not stop.wait(self._look_s):
             pass  # an outage ends no wish
+        self._is_standing_by = False
         log.info("%s: reading again, or ending", self._name)
 
     def _is_wished(self, *, unknown: bool) -> bool:
-        """`unknown`: the answer while the table is away. A worker knows for itself what to do then."""
+        """`unknown`: the answer while that cannot be read. A worker knows for itself what to do without its table."""
         self._look_at_s = self._clock.monotonic() + self._look_s
         try:
             wished = self._wishes.read()
-        except (TableGone, ConfigError):
+        except TableGone:
             return False
-        except Outage:
+        except (Outage, ConfigError) as trouble:
+            self._asking.goes_on(str(trouble))
             return unknown
+        self._asking.over()
         return EVERYONE in wished or not self._ids.isdisjoint(wished)

@@ -87,6 +87,7 @@ def test_a_wish_releases_and_its_end_reads_again_under_a_new_name(process: Proce
         process.wishes.add(who)
         assert process.workers[0].released.wait(PATIENCE_S)
         assert not process.made.acquire(timeout=10 * LOOK_S)  # the process stands by
+        assert process.source.status() == []
         process.wishes.withdraw()
         assert process.made.acquire(timeout=PATIENCE_S)
         assert process.workers[1].reads.wait(PATIENCE_S)
