@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from consumers.__main__ import consumers
 from consumers.delivery import Batch, Position
+from consumers.fleet.metrics import CloudWatchSink, Sample
 from consumers.fleet.standby import StandbySource
 from consumers.fleet.testing import owners
 from consumers.fleet.wishes import DynamoDbWishes
@@ -277,3 +278,26 @@ def test_as_a_process_it_exits_with_2_and_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "consumers", "status", "--settings", str(tmp_path / "empty.toml")]
     done = subprocess.run([*command, "--application", "nope"], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_cloudwatch_takes_what_is_published(aws: Aws) -> None:
+    namespace = f"Fleet/{uuid.uuid4().hex[:8]}"
+    sample = Sample({"Application": "app", "Shard": "s-0"}, {"Records": [12], "AcceptTime": [1.5, 2.5], "Lag": []})
+    cloudwatch = client("cloudwatch", aws)
+    CloudWatchSink(cloudwatch, namespace).put([sample], dt.datetime.now(dt.UTC))
+    found = cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
+    assert {metric["MetricName"] for metric in found} == {"Records", "AcceptTime"}
+    assert {dimension["Value"] for metric in found for dimension in metric["Dimensions"]} == {"app", "s-0"}
+
+
+def test_drain_can_wait_until_the_streams_end_of_now_is_durable(fleet: Fleet) -> None:
+    fleet.put(b"a", b"b")
+    behind = fleet.run("drain", "--application", fleet.name, "--caught-up", "--timeout", "0.1")
+    assert behind.exit_code == 1
+    assert "nobody was told to stop" in behind.stderr
+    fleet.work()
+    wait_for(lambda: len(owners(fleet.table)) == 2)
+    done = fleet.run("drain", "--application", fleet.name, "--caught-up")
+    assert done.exit_code == 0, done.output
+    assert set(fleet.seen) == {b"a", b"b"}
+    assert set(owners(fleet.table).values()) == {None}

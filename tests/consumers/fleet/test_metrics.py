@@ -24,6 +24,7 @@ from consumers.fleet.metrics import (
 )
 from consumers.settings import Metrics
 from consumers.sources.kinesis.source import ShardStatus
+from infra.local.home import PROJECT
 from runtime.settings import Aws
 from runtime.testing import ManualClock, StopAfter
 
@@ -195,3 +196,11 @@ def test_switched_off_nothing_is_measured() -> None:
         path = SlowPath(ManualClock())
         assert measured(lambda feed, shard: path)(feed_of(ScriptedSource()), SHARD) is path
     assert threading.active_count() == 1 or all(thread.name != "metrics" for thread in threading.enumerate())
+
+
+def test_the_page_says_what_each_metric_is() -> None:
+    page = (PROJECT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    for metric in SHARD_METRICS:
+        assert f"| {metric.name} | {metric.unit} | Application, Shard | {metric.about} |" in page
+    for metric in LEASE_METRICS:
+        assert f"| {metric.name} | {metric.unit} | Application, Worker | {metric.about} |" in page
