@@ -12,6 +12,8 @@ from consumers.fleet.look import Look
 from consumers.fleet.tree import WRONG, Node, State
 from runtime.settings import Transport
 
+_FEW = 3
+
 
 class ShardPicture(msgspec.Struct, kw_only=True):
     """One shard, or partition. What was not looked at, or cannot be known, is null."""
@@ -139,17 +141,23 @@ def _unread(tree: Sequence[Node]) -> list[str]:
     for state in sorted(WRONG):
         shards = [node.shard_id for node in tree if node.state is state]
         if shards:
-            more = f" and {len(shards) - 3} more" if len(shards) > 3 else ""
-            found.append(f"{len(shards)} {_noun(len(shards))} {about[state]}: {', '.join(shards[:3])}{more}")
+            found.append(f"{len(shards)} {noun(len(shards))} {about[state]}: {few(shards)}")
     return found
 
 
 def _counted(shards: Sequence[ShardPicture]) -> str:
-    return f"{len(shards)} {_noun(len(shards))} {'is' if len(shards) == 1 else 'are'}"
+    return f"{len(shards)} {noun(len(shards))} {'is' if len(shards) == 1 else 'are'}"
 
 
-def _noun(count: int) -> str:
+def noun(count: int) -> str:
+    """For a count of shards."""
     return "shard" if count == 1 else "shards"
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return f"{', '.join(names[:_FEW])}{more}"
 
 
 def _shard(node: Node, look: Look | None, now: dt.datetime) -> ShardPicture:

@@ -6,7 +6,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consumers.fleet.picture import ApplicationPicture, FleetPicture, ShardPicture, WorkerPicture
+from consumers.fleet.picture import ApplicationPicture, FleetPicture, ShardPicture, WorkerPicture, noun
 from consumers.fleet.tree import State
 
 _STYLES = {"healthy": "bold green", "wrong": "bold red", "unreachable": "bold yellow"}
@@ -51,7 +51,7 @@ def _application(application: ApplicationPicture, *, everything: bool) -> Iterat
     if shown:
         yield _shards(shown)
     if hidden:
-        yield Text(f"  {hidden} finished shards that nothing waits for; --all shows them", style="dim")
+        yield Text(f"  {hidden} finished {noun(hidden)} that nothing waits for; --all shows", style="dim")
     for note in application.notes:
         yield Text(f"  {note}", style="dim")
     for sentence in application.wrong:

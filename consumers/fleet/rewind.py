@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from consumers.delivery import LeaseLost, Trimmed
 from consumers.fleet.look import Look, Looker
+from consumers.fleet.picture import few
 from consumers.fleet.places import Places
 from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, Checkpoint
 from consumers.sources.kinesis.leases import Lease
@@ -96,7 +97,7 @@ class Rewind:
         self._table = table
         self._me = me
 
-    def write(self, steps: Iterable[Step], *, live: Collection[str], force: bool) -> Outcome:
+    def write(self, steps: Iterable[Step], *, live: Sequence[str], force: bool) -> Outcome:
         """Take all leases of the application, so that whoever holds one is fenced; write; release.
 
         `live`: shards whose owners were seen to live. Without `force` nothing is written if there are any, or if a row
@@ -105,10 +106,11 @@ class Rewind:
         """
         outcome = Outcome()
         if live and not force:
-            outcome.refused = f"{len(live)} shards are read by workers that live"
+            outcome.refused = f"workers that live read {few(live)}"
             return outcome
-        going = {step.shard.shard_id: step for step in steps if step.to is not None}
-        planned = {step.lease.shard_id: step.lease.counter for step in going.values() if step.lease is not None}
+        listed = list(steps)
+        going = {step.shard.shard_id: step for step in listed if step.to is not None}
+        planned = {step.lease.shard_id: step.lease.counter for step in listed if step.lease is not None}
         for step in going.values():
             if step.lease is None and step.to is not None:
                 self._table.create(lease_of(step.shard, step.to))

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from consumers.fleet.applications import Application, applications_of
 from consumers.fleet.look import Looker
+from consumers.fleet.picture import few
 from consumers.fleet.places import Places
 from consumers.fleet.pulse import Pulse, take_pulse
 from consumers.fleet.reads import RECORDS_PER_READ, Reads, kinesis_by_time
@@ -148,8 +149,8 @@ def _verdict(
     if not going:
         return f"nothing to do: nothing that was read has arrived since {to.isoformat()}"
     if outcome is not None:
-        return f"rewound {len(outcome.rewound)} shards to {to.isoformat()}"
-    held = f"; workers read {len(live)} shards: `drain` first, or --force" if live and not force else ""
+        return f"rewound to {to.isoformat()}: {few(outcome.rewound)}"
+    held = f"; workers read {few(live)}: `drain` first, or --force" if live and not force else ""
     return f"nothing is written yet, --write does it{held}"
 
 

@@ -105,7 +105,7 @@ def test_it_fits_80_columns_and_names_stay_recognisable() -> None:
     assert left.split() == ["000000000001", "ip-10-0-12-34…3f9a22c1", "0.4", "s", "120", "…45645001:12", "4.0", "s"]
     assert "~1,234,567" in text
     assert f"{WORKER[:39]}…3f9a22c1" in text  # the table of workers has room
-    assert "1 finished shards that nothing waits for" in text
+    assert "1 finished shard that nothing waits for" in text
     assert "healthy" in text.splitlines()[-1]
 
 

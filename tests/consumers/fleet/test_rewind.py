@@ -127,7 +127,7 @@ def test_while_workers_live_nothing_is_written() -> None:
     outcome = Rewind(table, "rewind-1").write(
         plan(reshaped(), table.read_all(), ago(30)).values(), live=live_shards(table.read_all(), ()), force=False
     )
-    assert outcome.refused == "1 shards are read by workers that live"
+    assert outcome.refused == "workers that live read s-1"
     assert taken in table.read_all()
 
 
@@ -139,6 +139,15 @@ def test_a_worker_that_starts_in_between_is_left_alone() -> None:
     assert "s-1 was written to by a" in str(outcome.refused)
     assert outcome.rewound == []
     assert table.renew(taken).owner == "a"
+
+
+def test_also_where_it_took_a_shard_that_does_not_go_back() -> None:
+    leases = leases_of(SHARD_END, at(45), TRIM_HORIZON)
+    table, steps = filled(*leases), plan(reshaped(), leases, ago(30))
+    taken = table.take(leases[2], "a")
+    assert "s-2 was written to by a" in str(Rewind(table, "r").write(steps.values(), live=(), force=False).refused)
+    assert table.renew(taken).owner == "a"
+    assert owners(table)["s-1"] is None
 
 
 def test_forced_it_fences_who_reads_also_what_does_not_go_back() -> None:
@@ -169,3 +178,52 @@ def test_the_same_rewind_again_changes_nothing() -> None:
     Rewind(table, "rewind-1").write(plan(reshaped(), leases, ago(80)).values(), live=(), force=False)
     again = plan(reshaped(), table.read_all(), ago(80))
     assert all(step.to is None for step in again.values())
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class DyingTable(InMemoryLeaseTable):
+    """Its user dies before the write after `writes` of them."""
+
+    writes = 1_000
+
+    def create(self, lease: Lease) -> bool:
+        self._count()
+        return super().create(lease)
+
+    def take(self, lease: Lease, owner: str) -> Lease:
+        self._count()
+        return super().take(lease, owner)
+
+    def checkpoint(self, lease: Lease, checkpoint: Checkpoint) -> Lease:
+        self._count()
+        return super().checkpoint(lease, checkpoint)
+
+    def evict(self, lease: Lease) -> None:
+        self._count()
+        super().evict(lease)
+
+    def _count(self) -> None:
+        if self.writes == 0:
+            raise Died
+        self.writes -= 1
+
+
+@pytest.mark.parametrize("writes", range(9))
+def test_killed_anywhere_on_the_way_the_same_rewind_ends_the_work(writes: int) -> None:
+    _, *children = leases_of(SHARD_END, at(45), TRIM_HORIZON)  # the parent's lease was tidied away
+    table = DyingTable()
+    for lease in children:
+        table.create(lease)
+    table.writes = writes
+    with pytest.raises(Died):
+        Rewind(table, "rewind-1").write(plan(reshaped(), children, ago(80)).values(), live=(), force=False)
+    assert checkpoints(table)["s-1"] in (at(45), TRIM_HORIZON)  # never ahead of where it was
+    table.writes = 1_000
+    steps = plan(reshaped(), table.read_all(), ago(80))
+    outcome = Rewind(table, "rewind-2").write(steps.values(), live=(), force=False)
+    assert outcome.refused is None
+    assert checkpoints(table) == {"s-0": at(20), "s-1": TRIM_HORIZON, "s-2": TRIM_HORIZON}
+    assert set(owners(table).values()) == {None}
