@@ -20,6 +20,7 @@ from runtime.errors import ConfigError
 from runtime.settings import Aws, Kafka, Streams
 
 _LOOK_S = 0.2  # between two looks whether all sources still run
+_WISH_S = 2.0  # for an answer whether to stand by: a stop waits for it, and the next one comes soon
 
 
 class ReportingSource(Source, Protocol):
@@ -77,7 +78,7 @@ def source_of(
     aws = settings.aws
     return StandbySource(
         lambda: kinesis_source(aws=aws, stream=stream, application=application, settings=fleet, section=section),
-        DynamoDbWishes(client("dynamodb", aws), application),
+        DynamoDbWishes(client("dynamodb", aws, attempts=1, read_timeout_s=_WISH_S), application),
         SystemClock(),
         name=application,
         look_s=settings.operations.look_s,

@@ -39,12 +39,10 @@ class StandbySource:
         """`make` a worker; nothing is connected yet. `name` is the application's."""
         self._make = make
         self._wishes = wishes
-        self._clock = clock
         self._name = name
         self._look_s = look_s
         self._source = make()
         self._ids = {self._source.worker_id}  # that this process has had: a wish is for one of them
-        self._look_at_s = 0.0
         self._is_standing_by = False
         self._asking = Trouble(f"{name}: whether to stand by", clock)
 
@@ -59,32 +57,32 @@ class StandbySource:
 
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         """See Source. Raises what the worker raises."""
-        has_run = False
-        while not stop.is_set():
-            if self._is_wished(unknown=False):
-                self._stand_by(stop)
-                continue
-            if has_run:
+        if self._is_wished(unknown=False):
+            self._stand_by(stop)
+        while not stop.is_set() and self._run_one(open_path, stop):
+            self._stand_by(stop)
+            if not stop.is_set():
                 self._source = self._make()
                 self._ids.add(self._source.worker_id)
-            has_run = True
-            self._run_one(open_path, stop)
 
-    def _run_one(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
-        halt = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(stop, halt), name="wishes")
+    def _run_one(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> bool:
+        """Until a stop, or a wish: True."""
+        halt, wished = threading.Event(), threading.Event()
+        # Asking may hang for as long as DynamoDB does: neither a stop nor the end of the run waits for that.
+        threading.Thread(target=self._ask, args=(halt, wished), name="wishes", daemon=True).start()
+        watch = threading.Thread(target=_pass_on, args=(stop, halt), name="stop")
         watch.start()
         try:
             self._source.run(open_path, halt)
         finally:
             halt.set()
             watch.join()
+        return wished.is_set()
 
-    def _watch(self, stop: threading.Event, halt: threading.Event) -> None:
-        """Set `halt` at a stop or a wish."""
-        self._look_at_s = self._clock.monotonic() + self._look_s
-        while not halt.wait(_POLL_S):
-            if stop.is_set() or (self._clock.monotonic() >= self._look_at_s and self._is_wished(unknown=False)):
+    def _ask(self, halt: threading.Event, wished: threading.Event) -> None:
+        while not halt.wait(self._look_s):
+            if self._is_wished(unknown=False):
+                wished.set()
                 halt.set()
 
     def _stand_by(self, stop: threading.Event) -> None:
@@ -97,7 +95,6 @@ class StandbySource:
 
     def _is_wished(self, *, unknown: bool) -> bool:
         """`unknown`: the answer while that cannot be read. A worker knows for itself what to do without its table."""
-        self._look_at_s = self._clock.monotonic() + self._look_s
         try:
             wished = self._wishes.read()
         except TableGone:
@@ -107,3 +104,9 @@ class StandbySource:
             return unknown
         self._asking.over()
         return EVERYONE in wished or not self._ids.isdisjoint(wished)
+
+
+def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
+    while not halt.wait(_POLL_S):
+        if stop.is_set():
+            halt.set()

@@ -124,6 +124,22 @@ def test_an_outage_neither_makes_a_wish_nor_ends_one(process: Process) -> None:
         assert process.made.acquire(timeout=PATIENCE_S)
 
 
+def test_a_question_that_hangs_holds_up_no_stop(process: Process) -> None:
+    hangs, over = threading.Event(), threading.Event()
+
+    def hang() -> frozenset[str]:
+        hangs.set()
+        over.wait(PATIENCE_S)
+        return frozenset()
+
+    with process.running():
+        assert process.workers[0].reads.wait(PATIENCE_S)
+        process.wishes.read = hang  # type: ignore[method-assign]
+        assert hangs.wait(PATIENCE_S)
+    assert process.workers[0].released.is_set()
+    over.set()
+
+
 def test_what_ends_a_worker_ends_the_process() -> None:
     class Broken(Process):
         def __init__(self) -> None:
