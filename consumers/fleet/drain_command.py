@@ -5,6 +5,7 @@ import datetime as dt
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 import msgspec
@@ -66,28 +67,40 @@ def drain(
     stop, clock = stop_on_signals(), SystemClock()
     give_up_s = clock.monotonic() + timeout_s
     with naming_the_unreachable():
-        applications = _asked(settings, applications_of(settings, names), worker)
+        dynamodb = client("dynamodb", settings.aws)
+        applications = _asked(dynamodb, applications_of(settings, names), worker)
         if resume:
             for application in applications:
-                _wishes(settings, application).withdraw(worker)
+                DynamoDbWishes(dynamodb, application.name).withdraw(worker)
             _say([], clock.monotonic(), clock.monotonic(), as_object=as_object, resumed=True)
             return
         if caught_up:
             _catch_up(settings, [each.name for each in applications], give_up_s, clock, stop)
         began_s = clock.monotonic()
-        progress = _drained(settings, applications, worker or EVERYONE, give_up_s, clock, stop)
+        drains = [
+            Drain(
+                application,
+                DynamoDbLeaseTable(dynamodb, application.name),
+                DynamoDbWishes(dynamodb, application.name),
+                clock,
+                who=worker or EVERYONE,
+                look_s=settings.operations.look_s,
+            )
+            for application in applications
+        ]
+        progress = _drained(drains, give_up_s, clock, stop)
     _say(progress, began_s, clock.monotonic(), as_object=as_object)
     sys.exit(0 if all(each.is_done for each in progress) else 1)
 
 
-def _asked(settings: FleetSettings, applications: Sequence[Application], worker: str | None) -> list[Application]:
+def _asked(dynamodb: Any, applications: Sequence[Application], worker: str | None) -> list[Application]:
     """Those that have a lease table, and the worker among its owners. Raises ConfigError where none has."""
     found: list[Application] = []
     owners: set[str] = set()
     for application in applications:
         try:
-            leases = _table(settings, application).read_all()
-            wished = _wishes(settings, application).read()
+            leases = DynamoDbLeaseTable(dynamodb, application.name).read_all()
+            wished = DynamoDbWishes(dynamodb, application.name).read()
         except TableGone:  # it never ran
             continue
         theirs = {lease.owner for lease in leases if lease.owner is not None} | wished
@@ -101,21 +114,8 @@ def _asked(settings: FleetSettings, applications: Sequence[Application], worker:
     return found
 
 
-def _drained(
-    settings: FleetSettings, applications: Sequence[Application], who: str, give_up_s: float, clock: Clock, stop: Stop
-) -> list[Progress]:
+def _drained(drains: Sequence[Drain], give_up_s: float, clock: Clock, stop: Stop) -> list[Progress]:
     """How far they are at the end: done, out of time, or stopped."""
-    drains = [
-        Drain(
-            application,
-            _table(settings, application),
-            _wishes(settings, application),
-            clock,
-            who=who,
-            look_s=settings.operations.look_s,
-        )
-        for application in applications
-    ]
     console = Console(stderr=True)
     with Redrawn(console=console, auto_refresh=False, transient=True) as shown:
         while True:
@@ -183,11 +183,3 @@ def _line(progress: Progress) -> str:
     if not progress.held:
         parts.append("nobody reads" if progress.is_done else "released; waiting for workers that hold nothing")
     return f"{progress.application}: {'; '.join(parts)}"
-
-
-def _table(settings: FleetSettings, application: Application) -> DynamoDbLeaseTable:
-    return DynamoDbLeaseTable(client("dynamodb", settings.aws), application.name)
-
-
-def _wishes(settings: FleetSettings, application: Application) -> DynamoDbWishes:
-    return DynamoDbWishes(client("dynamodb", settings.aws), application.name)

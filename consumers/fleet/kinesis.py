@@ -1,6 +1,7 @@
 """The picture of an application on Kinesis: its leases, the stream's shards, and a look at what each holds."""
 
 import random
+from collections.abc import Sequence
 
 from consumers.fleet.applications import Application
 from consumers.fleet.look import Looker
@@ -74,22 +75,25 @@ class KinesisView:
             return Pulse(leases=[], silent=frozenset())
 
 
-def kinesis_view(
-    application: Application, aws: Aws, *, clock: Clock, rng: random.Random, stop: Stop, looks_at_once: int
-) -> KinesisView:
+def kinesis_views(
+    applications: Sequence[Application], aws: Aws, *, clock: Clock, rng: random.Random, stop: Stop, looks_at_once: int
+) -> list[KinesisView]:
     """On the real services; nothing is asked yet. Raises ConfigError."""
     dynamodb = client("dynamodb", aws)
     kinesis = client("kinesis", aws, attempts=1, connections=looks_at_once)
-    return KinesisView(
-        application,
-        stream=KinesisStream(kinesis, application.stream, records_per_read=RECORDS_PER_READ),
-        table=DynamoDbLeaseTable(dynamodb, application.name),
-        wishes=DynamoDbWishes(dynamodb, application.name),
-        clock=clock,
-        rng=rng,
-        stop=stop,
-        looks_at_once=looks_at_once,
-    )
+    return [
+        KinesisView(
+            application,
+            stream=KinesisStream(kinesis, application.stream, records_per_read=RECORDS_PER_READ),
+            table=DynamoDbLeaseTable(dynamodb, application.name),
+            wishes=DynamoDbWishes(dynamodb, application.name),
+            clock=clock,
+            rng=rng,
+            stop=stop,
+            looks_at_once=looks_at_once,
+        )
+        for application in applications
+    ]
 
 
 def _hash_range(lease: Lease | None) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live as Redrawn
 
 from consumers.fleet.applications import Application, applications_of
-from consumers.fleet.kinesis import kinesis_view
+from consumers.fleet.kinesis import kinesis_views
 from consumers.fleet.picture import ApplicationPicture, FleetPicture, fleet_of
 from consumers.fleet.render import print_fleet, show_fleet
 from consumers.fleet.settings import FleetSettings
@@ -82,23 +82,17 @@ def status(
 
 def views_of(
     settings: FleetSettings, names: Sequence[str], clock: Clock, stop: Stop, *, lag_s: float | None = None
-) -> list[View]:
+) -> Sequence[View]:
     """A view of each application, on the transport that is set. Raises ConfigError."""
-    views: list[View] = []
-    for application in applications_of(settings, names):
-        if lag_s is not None:
-            application = dataclasses.replace(application, lag_s=lag_s)
-        if settings.streams.transport == "kafka":
-            from consumers.fleet.kafka import KafkaView  # half a second, for those who use it
+    applications = applications_of(settings, names)
+    if lag_s is not None:
+        applications = [dataclasses.replace(application, lag_s=lag_s) for application in applications]
+    if settings.streams.transport == "kafka":
+        from consumers.fleet.kafka import KafkaView  # half a second, for those who use it
 
-            views.append(KafkaView(application, settings.kafka.servers, clock))
-        else:
-            at_once = settings.status.looks_at_once
-            rng = random.Random()
-            views.append(
-                kinesis_view(application, settings.aws, clock=clock, rng=rng, stop=stop, looks_at_once=at_once)
-            )
-    return views
+        return [KafkaView(application, settings.kafka.servers, clock) for application in applications]
+    at_once, rng = settings.status.looks_at_once, random.Random()
+    return kinesis_views(applications, settings.aws, clock=clock, rng=rng, stop=stop, looks_at_once=at_once)
 
 
 def take(views: Sequence[View], clock: Clock, *, quick: bool = False) -> FleetPicture:
