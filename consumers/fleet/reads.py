@@ -85,7 +85,7 @@ class Reads:
 
 
 def kinesis_by_time(kinesis: Any, stream: str) -> ByTime:
-    """By AT_TIMESTAMP. boto3 cuts the time to whole seconds, hence the second."""
+    """By AT_TIMESTAMP. botocore used to cut times to whole seconds, hence the second in `ByTime`."""
 
     def iterator(shard_id: str, at: dt.datetime) -> str:
         with naming_outages():

@@ -86,7 +86,7 @@ class WishesConformance:
 class TimedStream:
     """A stream in memory: sequence numbers 1, 2, ... in each shard. Iterators are `SHARD:FROM`.
 
-    As with boto3, an iterator by time stands up to a second too early.
+    An iterator by time stands up to a second too early, as `ByTime` may.
     """
 
     name = "orders"

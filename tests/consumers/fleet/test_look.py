@@ -134,7 +134,7 @@ def test_a_shard_that_begins_later_is_read_from_its_beginning(stream: TimedStrea
 
 def test_whether_anything_has_arrived_since(stream: TimedStream, places: Places) -> None:
     stream.put(ID, [ago(60 + number / 1000) for number in range(100, 0, -1)])
-    assert places.first_from(ID, ago(60)) is None  # though boto3's second brings the hundred before
+    assert places.first_from(ID, ago(60)) is None  # though the iterator stands before the hundred
     stream.put(ID, [ago(59.9)])
     first = places.first_from(ID, ago(60))
     assert first is not None

@@ -204,3 +204,11 @@ def test_the_page_says_what_each_metric_is() -> None:
         assert f"| {metric.name} | {metric.unit} | Application, Shard | {metric.about} |" in page
     for metric in LEASE_METRICS:
         assert f"| {metric.name} | {metric.unit} | Application, Worker | {metric.about} |" in page
+
+
+def test_as_lines_they_are_printed_at_the_end_too(capsys: pytest.CaptureFixture[str]) -> None:
+    clock, source = ManualClock(), ScriptedSource("s-0")
+    with publishing(Metrics(to="log"), Aws(), [feed_of(source)], worker="host", clock=clock) as measured:
+        measured(lambda feed, shard: SlowPath(clock))(feed_of(source), SHARD).accept(batch(1, clock.now()))
+    shard, worker = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (shard["Records"], worker["LeasesHeld"]) == ([2], [1])
