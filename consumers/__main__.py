@@ -3,6 +3,8 @@
 Each verb imports its own libraries when it runs: live needs a quarter of the memory that the keeper's take.
 """
 
+import importlib
+
 import click
 
 from consumers.keeper.settings import KeeperSettings, MigrateSettings
@@ -11,24 +13,24 @@ from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 
+_ELSEWHERE = {
+    "account": "consumers.account.command",
+    "identity": "consumers.keys.command",
+    "letters": "consumers.letters.command",
+    "status": "consumers.fleet.status_command",
+    "drain": "consumers.fleet.drain_command",
+    "rewind": "consumers.fleet.rewind_command",
+}  # each in a module, under its own name
+
 
 class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), "account", "identity", "letters"]
+        return [*super().list_commands(ctx), *_ELSEWHERE]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "account":
-            from consumers.account.command import account
-
-            return account
-        if cmd_name == "letters":
-            from consumers.letters.command import letters
-
-            return letters
-        if cmd_name == "identity":
-            from consumers.keys.command import identity
-
-            return identity
+        if cmd_name in _ELSEWHERE:
+            command: click.Command = getattr(importlib.import_module(_ELSEWHERE[cmd_name]), cmd_name)
+            return command
         return super().get_command(ctx, cmd_name)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.fleet.metrics import publishing
 from consumers.reference.judges import Judges, judges_of
 from consumers.report import reporting
 from consumers.settings import Cold, ColdSettings
@@ -67,8 +68,12 @@ def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
             rng=rng,
         )
 
-    with little_to_collect(), reporting(tally, feeds, settings.cold.report_s, _sentence):
-        run_feeds(feeds, open_path, stop)
+    with (
+        little_to_collect(),
+        reporting(tally, feeds, settings.cold.report_s, _sentence),
+        publishing(settings.metrics, settings.aws, feeds, worker=worker, clock=clock) as measured,
+    ):
+        run_feeds(feeds, measured(open_path), stop)
 
 
 def buckets_of(settings: ColdSettings) -> tuple[S3Objects, S3Objects]:

@@ -6,21 +6,32 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumers.delivery import Path, Shard, Source
+from consumers.fleet.standby import StandbySource
+from consumers.fleet.wishes import DynamoDbWishes
 from consumers.reference.judges import Judges
+from consumers.settings import Operations
 from consumers.sources.kafka.settings import KafkaSourceSettings
 from consumers.sources.kinesis.allowance import Allowance
 from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus, kinesis_source
 from consumers.stages.judge import Judge
+from runtime.aws import client
+from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.settings import Aws, Kafka, Streams
 
 _LOOK_S = 0.2  # between two looks whether all sources still run
+_WISH_S = 2.0  # for an answer whether to stand by: a stop waits for it, and the next one comes soon
 
 
 class ReportingSource(Source, Protocol):
     """A source that says where it is."""
+
+    @property
+    def worker_id(self) -> str:
+        """Its name among the owners of shards."""
+        ...
 
     def status(self) -> Sequence[ShardStatus]:
         """Every shard, this worker's with their positions. Safe from any thread."""
@@ -48,6 +59,8 @@ class Transported(Protocol):
     def kafka(self) -> Kafka: ...
     @property
     def kafka_group(self) -> KafkaSourceSettings: ...
+    @property
+    def operations(self) -> Operations: ...
 
 
 def source_of(
@@ -71,14 +84,21 @@ def source_of(
         return kafka_source(
             servers=settings.kafka.servers, topic=stream, group=application, settings=settings.kafka_group
         )
-    return kinesis_source(
-        aws=settings.aws,
-        stream=stream,
-        application=application,
-        settings=fleet,
-        section=section,
-        reading=reading,
-        allowance=allowance,
+    aws = settings.aws
+    return StandbySource(
+        lambda: kinesis_source(
+            aws=aws,
+            stream=stream,
+            application=application,
+            settings=fleet,
+            section=section,
+            reading=reading,
+            allowance=allowance,
+        ),
+        DynamoDbWishes(client("dynamodb", aws, attempts=1, read_timeout_s=_WISH_S), application),
+        SystemClock(),
+        name=application,
+        look_s=settings.operations.look_s,
     )
 
 

@@ -1,6 +1,7 @@
 """Live as a process: the parts put together, run until told to stop."""
 
 import random
+import socket
 import threading
 from collections import Counter
 
@@ -8,6 +9,7 @@ from opensearchpy import OpenSearch
 
 from consumers.delivery import Shard
 from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.fleet.metrics import publishing
 from consumers.live import LivePath
 from consumers.reference.judges import Judges, judges_of
 from consumers.report import reporting
@@ -53,8 +55,13 @@ def _run(settings: LiveSettings, judges: Judges, stop: threading.Event) -> None:
         sink = OpenSearchSink(client, rng, lambda count: tally.add("duplicates", count))
         return LivePath(shard, feed.judge, sink, tally, clock, window_days=settings.live.window_days)
 
-    with little_to_collect(), reporting(tally, feeds, settings.live.report_s, _sentence):
-        run_feeds(feeds, open_path, stop)
+    worker = settings.fleet.worker or socket.gethostname()
+    with (
+        little_to_collect(),
+        reporting(tally, feeds, settings.live.report_s, _sentence),
+        publishing(settings.metrics, settings.aws, feeds, worker=worker, clock=clock) as measured,
+    ):
+        run_feeds(feeds, measured(open_path), stop)
 
 
 def await_store(client: OpenSearch, settings: LiveSettings, stop: Stop, clock: Clock, rng: random.Random) -> bool:

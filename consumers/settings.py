@@ -1,7 +1,7 @@
 """Settings of the consumer processes."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -68,6 +68,31 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """`[operations]`: how operators reach workers."""
+
+    look_s: Seconds = setting(
+        5.0,
+        "how often a worker looks whether it is to stand by (`python -m consumers drain`): half a read unit of DynamoDB"
+        " each time",
+        unit="s",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """`[metrics]`: what a process says of each shard that it reads, once a minute."""
+
+    to: Literal["off", "cloudwatch", "log"] = setting(
+        "off",
+        "`cloudwatch`: one PutMetricData a minute; `log`: a line of Embedded Metric Format a shard and minute on"
+        " stdout, from which CloudWatch Logs makes the same metrics",
+    )
+    namespace: str = setting("Storepulse/Fleet", "CloudWatch namespace")
+    every_s: Seconds = setting(60.0, "between two calls, or sets of lines; metrics are kept by the minute", unit="s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSettings:
     """What `python -m consumers live` reads."""
 
@@ -84,6 +109,8 @@ class LiveSettings:
     reading: KinesisReadingSettings = KinesisReadingSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     live: Live = Live()
+    operations: Operations = Operations()
+    metrics: Metrics = Metrics()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,3 +189,5 @@ class ColdSettings:
     cold_reading: KinesisReadingSettings = KinesisReadingSettings()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     cold: Cold = Cold()
+    operations: Operations = Operations()
+    metrics: Metrics = Metrics()

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 
 import click
-import msgspec
 from rich.console import Console
 from rich.live import Live as Redrawn
 
@@ -21,28 +20,9 @@ from runtime.clock import Clock, SystemClock
 from runtime.command import stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Stop
+from runtime.when import When
 
 LOOK_S = 2.0  # between two looks: of the five reads a second of a shard live takes three and cold one
-
-
-class When(click.ParamType[dt.datetime]):
-    """A UTC day, or a time with its offset from UTC."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
-        text = str(value)
-        try:
-            if len(text) == len("2026-11-27"):
-                return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC)
-            found = msgspec.convert(text, dt.datetime)
-        except (ValueError, msgspec.ValidationError):
-            found = None
-        if found is None or found.tzinfo is None:
-            self.fail(
-                f"{text!r} is neither a day such as 2026-11-27 nor a time such as 2026-11-27T08:00:00Z", param, ctx
-            )
-        return found.astimezone(dt.UTC)
 
 
 @click.command()

@@ -12,7 +12,6 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from consumers.account.command import When
 from consumers.letters.cases import Case, Filter, State
 from consumers.letters.ledger import Attempt
 from consumers.letters.outcome import Outcome
@@ -28,6 +27,7 @@ from runtime.clock import SystemClock
 from runtime.command import stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Outage
+from runtime.when import When
 
 _ALWAYS_STATES = frozenset(State) - {State.MENDED}
 

@@ -24,7 +24,6 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.exceptions import BotoCoreError
-from consumers.objects.s3 import S3Objects
 
 from consumers.settings import Cold, ColdFleet, ColdSettings, Identity
 from consumers.sources.kinesis.checkpoints import SHARD_END
@@ -42,6 +41,7 @@ from producers.agent.aggregating import AGGREGATE_BYTES
 from producers.agent.pack import partition_key
 from producers.agent.shard_map import ShardMap, shard_map
 from runtime.aws import client
+from runtime.objects.s3 import S3Objects
 from runtime.settings import Aws, Lake, Streams
 
 pytestmark = pytest.mark.soak

@@ -62,6 +62,11 @@ class KafkaSource:
         self._wake = threading.Event()
         self.failures = 0  # partitions given up
 
+    @property
+    def worker_id(self) -> str:
+        """Of this member in `status`; empty before it has joined."""
+        return self._name or ""
+
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         """Read until `stop` is set, then settle, commit and leave the group. May be called once.
 

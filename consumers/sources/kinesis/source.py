@@ -84,6 +84,11 @@ class KinesisSource:
         self._halt = threading.Event()  # every reader ends in good order
         self.failures = 0  # shards given up because of their path
 
+    @property
+    def worker_id(self) -> str:
+        """Its name in the lease table, which no other run has."""
+        return self._worker.worker_id
+
     def run(self, open_path: Callable[[Shard], Path], stop: threading.Event) -> None:
         """Read until `stop` is set, then settle, checkpoint and release. May be called once.
 

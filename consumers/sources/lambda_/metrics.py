@@ -1,14 +1,9 @@
-"""What an invocation says of itself: one line of CloudWatch's Embedded Metric Format on stdout.
-
-CloudWatch Logs makes metrics of such lines, at no call of ours. The format:
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-"""
+"""What an invocation says of itself: one line of CloudWatch's Embedded Metric Format on stdout."""
 
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from msgspec.json import Encoder
-
+from consumers.emf import emf_line
 from consumers.sources.lambda_.events import BadEvent
 from consumers.sources.lambda_.turn import Taken
 from runtime.clock import Clock
@@ -17,8 +12,6 @@ from runtime.errors import ConfigError
 NAMESPACE = "Storepulse/Function"
 UNKNOWN_STREAM = "unknown"
 _LONGEST = 1_000  # characters of a text beside the metrics
-
-_encode = Encoder().encode
 
 
 class Metric(NamedTuple):
@@ -77,12 +70,11 @@ class Report:
 
     def line(self) -> str:
         """The whole of it as one JSON object, no newline."""
-        directive = {
-            "Namespace": NAMESPACE,
-            "Dimensions": [["Stream"]],
-            "Metrics": [{"Name": metric.name, "Unit": metric.unit} for metric in METRICS],
-        }
-        at_ms = int(self._clock.now().timestamp() * 1000)
-        texts = {name: text[:_LONGEST] for name, text in self._texts.items()}
-        document = {"_aws": {"Timestamp": at_ms, "CloudWatchMetrics": [directive]}, "Stream": self._stream}
-        return _encode({**document, **self._values, **texts}).decode()
+        return emf_line(
+            NAMESPACE,
+            self._clock.now(),
+            dimensions={"Stream": self._stream},
+            units={metric.name: metric.unit for metric in METRICS},
+            values=self._values,
+            texts={name: text[:_LONGEST] for name, text in self._texts.items()},
+        )

@@ -1,4 +1,4 @@
-"""Kinesis and DynamoDB for the tests of this folder."""
+"""Kinesis and DynamoDB for the tests of sources and of the fleet."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from runtime.settings import Aws
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """How to reach the two local parts that the Kinesis source stands on; without the others they start in a second."""
-    with local_stack(tmp_path_factory.mktemp("sources"), parts=("kinesis", "ministack")) as endpoints:
+    with local_stack(tmp_path_factory.mktemp("kinesis-and-dynamodb"), parts=("kinesis", "ministack")) as endpoints:
         yield endpoints.aws
 
 
