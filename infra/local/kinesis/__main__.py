@@ -18,8 +18,9 @@ import uvloop
 from infra.local.kinesis.bodies import BodyBudget
 from infra.local.kinesis.clock import SystemClock
 from infra.local.kinesis.errors import StartError
+from infra.local.kinesis.front import Front
+from infra.local.kinesis.http1 import Open
 from infra.local.kinesis.operations import Api
-from infra.local.kinesis.server import Connection
 from infra.local.kinesis.service import Service
 from infra.local.kinesis.streams import Streams
 
@@ -67,8 +68,8 @@ async def _serve(api: Api, sock: socket.socket, data: Path, tls: ssl.SSLContext 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    budget, connections = BodyBudget(), set[Connection]()
-    server = await loop.create_server(lambda: Connection(api, budget, connections), sock=sock, ssl=tls)
+    budget, connections = BodyBudget(), set[Open]()
+    server = await loop.create_server(lambda: Front(api, budget, connections), sock=sock, ssl=tls)
     click.echo(f"kinesis on http{'s' if tls else ''}://{_HOST}:{sock.getsockname()[1]}, data in {data}")
     await stop.wait()
     server.close()
