@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
-from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.feeds import Feed, KclHost, feeds_of, run_feeds
 from consumers.objects.s3 import S3Objects
 from consumers.reference import load_judges
 from consumers.report import reporting
@@ -27,11 +27,11 @@ _NEW_OBJECTS = 50_000  # between two looks of the cycle collector: five full ans
 _CONNECTIONS = 64  # shards that put at the same time without waiting for a connection
 
 
-def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
+def run_cold(settings: ColdSettings, stop: threading.Event, *, kcl: KclHost | None = None) -> None:
     """Read the streams into the lake until `stop` is set; all that was accepted is in it then.
 
-    Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
-    is not there.
+    With `kcl` one shard of one stream, until its daemon hangs up. Waits for a service that goes away. Raises
+    ConfigError for what the operator has to change, such as a bucket that is not there.
     """
     judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
     lake, restricted = buckets_of(settings)
@@ -45,6 +45,7 @@ def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
         access=settings.cold.access_application,
         fleet=settings.cold_fleet,
         section="cold_fleet",
+        kcl=kcl,
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
     worker = settings.cold_fleet.worker or socket.gethostname()

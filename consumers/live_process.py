@@ -7,7 +7,7 @@ from collections import Counter
 from opensearchpy import OpenSearch
 
 from consumers.delivery import Shard
-from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.feeds import Feed, KclHost, feeds_of, run_feeds
 from consumers.live import LivePath
 from consumers.reference import load_judges
 from consumers.report import reporting
@@ -22,11 +22,11 @@ from runtime.outage import Stop, Trouble, wait_at_start
 from runtime.settings import masked
 
 
-def run_live(settings: LiveSettings, stop: threading.Event) -> None:
+def run_live(settings: LiveSettings, stop: threading.Event, *, kcl: KclHost | None = None) -> None:
     """Read the streams into the store until `stop` is set; all accepted work is checkpointed then.
 
-    Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
-    store that does not answer at the start.
+    With `kcl` one shard of one stream, until its daemon hangs up. Waits for a store that goes away. Raises ConfigError
+    for what the operator has to change, such as the address of a store that does not answer at the start.
     """
     judges = load_judges(settings.identity, settings.reference, settings.shop, settings.access)
     client = connect(settings.opensearch, connections=64)
@@ -40,6 +40,7 @@ def run_live(settings: LiveSettings, stop: threading.Event) -> None:
         access=settings.live.access_application,
         fleet=settings.fleet,
         section="fleet",
+        kcl=kcl,
     )
 
     def open_path(feed: Feed, shard: Shard) -> LivePath:

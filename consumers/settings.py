@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from consumers.sources.kafka.settings import KafkaSourceSettings
+from consumers.sources.kcl.settings import Kcl
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.lambda_.settings import LambdaSourceSettings
 from consumers.stages.access.settings import Access
@@ -135,3 +136,16 @@ class ColdSettings:
     cold_fleet: ColdFleet = ColdFleet()
     kafka_group: KafkaSourceSettings = KafkaSourceSettings()
     cold: Cold = Cold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KclPropertiesSettings:
+    """What `python -m consumers kcl-properties` reads."""
+
+    aws: Aws = Aws()
+    streams: Streams = Streams()
+    fleet: KinesisSourceSettings = KinesisSourceSettings()
+    cold_fleet: ColdFleet = ColdFleet()
+    live: Live = Live()
+    cold: Cold = Cold()
+    kcl: Kcl = Kcl()

@@ -1,10 +1,15 @@
 """Lines to and from the daemon. Its end is noticed at once, also in the middle of a wait."""
 
 import os
+import signal
 import sys
 import threading
 from queue import SimpleQueue
 from typing import IO, Protocol
+
+from runtime.errors import ConfigError
+
+_CHUNK = 1 << 20
 
 
 class DaemonGone(Exception):
@@ -28,9 +33,9 @@ class Wire(Protocol):
 
 
 class StreamWire:
-    """Two streams of lines. One thread reads ahead: the daemon has at most one line under way."""
+    """A file descriptor to read and a file to write. One thread reads ahead: one line at most is under way."""
 
-    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    def __init__(self, incoming: int, outgoing: IO[bytes]) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
         self._lines: SimpleQueue[bytes] = SimpleQueue()
@@ -55,17 +60,32 @@ class StreamWire:
             raise DaemonGone
 
     def _read(self) -> None:
-        # A last line without its end is one that a dying daemon did not finish.
-        while (line := self._incoming.readline()).endswith(b"\n"):
-            if line.strip():
-                self._lines.put(line)
+        # Of the descriptor itself: a thread inside a buffered file would be in the way of the interpreter's end.
+        rest = bytearray()
+        while chunk := os.read(self._incoming, _CHUNK):
+            *lines, last = chunk.split(b"\n")
+            for end in lines:
+                rest += end
+                if rest.strip():
+                    self._lines.put(bytes(rest))
+                rest.clear()
+            rest += last
+        # What is left is a line that a dying daemon did not finish.
         self._gone.set()
         self._lines.put(b"")
 
 
 def stdio() -> StreamWire:
-    """This process's stdin and stdout. From now on whatever else prints to stdout prints to stderr instead."""
+    """This process's stdin and stdout; whatever else prints to stdout prints to stderr from now on.
+
+    Signals that mean "stop" are ignored: Ctrl-C and a service manager send them to the daemon's children too, and it
+    is the daemon that stops in good order then. Its end ends them in any case. Raises ConfigError at a terminal.
+    """
+    if sys.stdin.isatty():
+        raise ConfigError("--host kcl is for the MultiLangDaemon to start, see docs/kcl.md: it speaks on stdin")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     sys.stdout.flush()
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return StreamWire(sys.stdin.buffer, outgoing)
+    return StreamWire(sys.stdin.fileno(), outgoing)
