@@ -45,6 +45,7 @@ class StreamWire:
     def receive(self) -> bytes:
         line = self._lines.get()
         if not line:
+            self._lines.put(line)  # it stays gone
             raise DaemonGone
         return line
 
