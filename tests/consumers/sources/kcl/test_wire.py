@@ -22,7 +22,7 @@ class _Pipes:
         self.wire = StreamWire(incoming, self._outgoing)
 
     def hang_up(self) -> None:
-        for descriptor in (self.daemon_writes, self.daemon_reads):
+        for descriptor in (self.daemon_reads, self.daemon_writes):
             if descriptor in self._files:
                 self._files.remove(descriptor)
                 os.close(descriptor)
