@@ -15,6 +15,9 @@ from loadtests.bench.report import as_json, print_table
 from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
 from loadtests.hold import hold as hold_rate
+from loadtests.kcl.check import check as check_peers
+from loadtests.kcl.history import Kind
+from loadtests.kcl.java import RELEASES
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
 
@@ -57,6 +60,16 @@ def hold(settings: LocalSettings, rate: float, seconds: float, as_machine: bool)
             held = hold_rate(stack, settings, rate=rate, seconds=seconds)
     click.echo(held_as_json(held)) if as_machine else print_held(held, console)
     if not held.is_whole:
+        sys.exit(1)
+
+
+@main.command("peer-kcl")
+@click.option("--release", type=click.Choice(RELEASES), multiple=True, default=RELEASES, help="Default: all of them.")
+@click.option("--first", type=click.Choice(["java", "python"]), multiple=True, default=["java", "python"])
+@with_settings(LocalSettings)
+def peer_kcl(settings: LocalSettings, release: tuple[str, ...], first: tuple[Kind, ...]) -> None:
+    """Share a lease table with the Java KCL: joins, a split, kills, stops. Exit code 0 if all went well."""
+    if not check_peers(settings, release, first, Console()):
         sys.exit(1)
 
 
