@@ -26,17 +26,17 @@ def check(settings: LocalSettings, releases: Sequence[str], orders: Sequence[Kin
 
     Raises ConfigError where a release cannot be had.
     """
-    kcls = [java_kcl(release, console) for release in releases]
-    is_good = True
+    is_good, stop = True, stop_on_signals()
+    kcls = [java_kcl(release, console, stop) for release in releases]
     with tempfile.TemporaryDirectory(prefix="storepulse-peers-") as folder:
         home = Home(root=Path(folder), downloads=Home.of(settings.local).downloads)
-        with Supervisor(home, console, stop=stop_on_signals()) as stack:
+        with Supervisor(home, console, stop=stop) as stack:
             aws = bring_up(stack, settings, only=("kinesis", "ministack")).aws
             for kcl in kcls:
                 for first in orders:
                     console.print(f"Java {kcl.release}, {first} first ...", highlight=False)
                     stream = f"peers-{uuid.uuid4().hex[:8]}"
-                    with Peers(kcl, aws, stream) as peers:
+                    with Peers(kcl, aws, stream, stop) as peers:
                         found = _found(peers, aws, stream, first, console)
                     console.print(_table(kcl.release, first, found))
                     is_good = is_good and all(finding.is_good for finding in found)

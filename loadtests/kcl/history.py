@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from consumers.sources.kinesis.checkpoints import SHARD_END, Checkpoint
-from loadtests.kcl.peers import FAILOVER_S, Peers, seen_within
+from loadtests.kcl.peers import FAILOVER_S, Peers
 from loadtests.kcl.recording import Entry, Opened, Took
 from loadtests.kcl.sending import Sender
 
@@ -86,25 +86,29 @@ class History:
         return self._holds_all(tried, successor, limit_s - passed_s, passed_s=passed_s)
 
     def _holds_all(self, tried: str, name: str, limit_s: float, *, passed_s: float = 0.0) -> Finding:
-        """It has every lease."""
+        """It has every lease, and reads on."""
+        since_s = time.monotonic()
 
         def holds() -> bool:
             loads = self._peers.loads()
-            return bool(loads) and set(loads) == {name}
+            return bool(loads) and set(loads) == {name} and self._peers.are_read(name, since_s=since_s)
 
-        more_s = seen_within(limit_s, holds)
+        more_s = self._peers.seen_within(limit_s, holds)
         return Finding(
             tried=tried,
-            seen=_in(None if more_s is None else passed_s + more_s, f"{name} has every lease", self._shares()),
+            seen=_in(None if more_s is None else passed_s + more_s, f"{name} reads all shards", self._shares()),
             is_good=more_s is not None,
         )
 
     def _is_balanced(self, tried: str, one: str, other: str) -> Finding:
+        since_s = time.monotonic()
+
         def holds() -> bool:
             loads = self._peers.loads()
-            return set(loads) == {one, other} and abs(loads[one] - loads[other]) <= 1
+            is_even = set(loads) == {one, other} and abs(loads[one] - loads[other]) <= 1
+            return is_even and all(self._peers.are_read(name, since_s=since_s) for name in (one, other))
 
-        passed_s = seen_within(_JOINS_WITHIN_S, holds)
+        passed_s = self._peers.seen_within(_JOINS_WITHIN_S, holds)
         return Finding(tried=tried, seen=_in(passed_s, self._shares(), self._shares()), is_good=passed_s is not None)
 
     def _shares(self) -> str:
@@ -145,7 +149,7 @@ class History:
             taken = {entry.shard for entry in self._peers.entries() if isinstance(entry, Took)}
             return len(children()) == 2 and taken.issuperset(children()) and self._is_ended(parent.shard_id)
 
-        passed_s = seen_within(_READS_WITHIN_S, holds)
+        passed_s = self._peers.seen_within(_READS_WITHIN_S, holds)
         yield Finding(
             tried=f"{parent.shard_id} splits with both present",
             seen=_in(passed_s, "its children are read", f"not all of it: {self._shares()}"),
@@ -160,7 +164,7 @@ class History:
             seen=f"{min(begins_s, default=0.0) - end_s:.1f} s after its last record; read by {_names(readers)}",
             is_good=len(begins_s) == 2 and min(begins_s) > end_s,
         )
-        passed_s = seen_within(_READS_WITHIN_S, lambda: sender.strays <= self._delivered())
+        passed_s = self._peers.seen_within(_READS_WITHIN_S, lambda: sender.strays <= self._delivered())
         yield Finding(
             tried="an aggregate packed before the split",
             seen=_in(passed_s, f"its {len(sender.strays)} records are delivered", "dropped"),
@@ -174,7 +178,7 @@ class History:
         return ended.rank is SHARD_END.rank
 
     def _is_delivered(self, sender: Sender) -> Finding:
-        passed_s = seen_within(_READS_WITHIN_S, lambda: sender.sent <= self._delivered())
+        passed_s = self._peers.seen_within(_READS_WITHIN_S, lambda: sender.sent <= self._delivered())
         taken = [entry for entry in self._peers.entries() if isinstance(entry, Took)]
         total = sum(len(took.payloads) for took in taken)
         lost = len(sender.sent - self._delivered())

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import psutil
 
@@ -22,8 +23,9 @@ from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, TableGone
 from loadtests.kcl.java import JavaKcl
-from loadtests.kcl.recording import Entry, Job, recorded
+from loadtests.kcl.recording import Entry, Job, Took, recorded
 from runtime.aws import client
+from runtime.outage import Stop
 from runtime.settings import Aws
 
 FAILOVER_S = 5.0
@@ -36,8 +38,9 @@ _STOPS_WITHIN_S = 60.0
 class Peers:
     """Processes on one stream and one table. A context manager: none outlives it, and the table is gone."""
 
-    def __init__(self, kcl: JavaKcl, aws: Aws, stream: str) -> None:
+    def __init__(self, kcl: JavaKcl, aws: Aws, stream: str, stop: Stop) -> None:
         self._kcl = kcl
+        self._stop = stop
         self._aws = aws
         self._stream = stream
         self._folder = Path(tempfile.mkdtemp(prefix="kcl-peers-"))
@@ -103,6 +106,23 @@ class Peers:
             os.kill(child.pid, signal.SIGKILL)
             raise RuntimeError(f"a child of {name} outlived it")
 
+    def seen_within(self, limit_s: float, holds: Callable[[], bool]) -> float | None:
+        """After how many seconds `holds` did; None if it never did in that time. Raises click.Abort at a stop."""
+        started_s = time.monotonic()
+        while (passed_s := time.monotonic() - started_s) < limit_s:
+            if holds():
+                return passed_s
+            self._stop.wait(_LOOK_S)
+            if self._stop.is_set():
+                raise click.Abort
+        return None
+
+    def are_read(self, by: str, *, since_s: float) -> bool:
+        """Whether something of every lease of peer `by` was taken by it since then (monotonic)."""
+        own = {lease.shard_id for lease in self.leases() if self._name_of(lease.owner) == by}
+        takes = (entry for entry in self.entries() if isinstance(entry, Took))
+        return own <= {took.shard for took in takes if took.worker == by and took.at_s > since_s}
+
     def leases(self) -> list[Lease]:
         """Those whose shard is not finished; none where there is no table yet."""
         try:
@@ -128,13 +148,3 @@ class Peers:
 
     def _names(self) -> list[str]:
         return [file.stem for file in self._folder.glob("*.log")]
-
-
-def seen_within(limit_s: float, holds: Callable[[], bool]) -> float | None:
-    """After how many seconds `holds` did; None if it never did in that time."""
-    started_s = time.monotonic()
-    while (passed_s := time.monotonic() - started_s) < limit_s:
-        if holds():
-            return passed_s
-        time.sleep(_LOOK_S)
-    return None
