@@ -23,7 +23,7 @@ from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, TableGone
 from loadtests.kcl.java import JavaKcl
-from loadtests.kcl.recording import Entry, Job, Took, recorded
+from loadtests.kcl.recording import Entry, Job, Recorded, Took
 from runtime.aws import client
 from runtime.outage import Stop
 from runtime.settings import Aws
@@ -31,7 +31,7 @@ from runtime.settings import Aws
 FAILOVER_S = 5.0
 FLEET = KinesisSourceSettings(failover_s=FAILOVER_S, scan_s=1.0, discover_s=2.0, poll_s=0.25, checkpoint_s=1.0)
 _PROJECT = Path(__file__).parents[2]
-_LOOK_S = 0.2
+_LOOK_S = 0.5
 _STOPS_WITHIN_S = 60.0
 
 
@@ -46,6 +46,7 @@ class Peers:
         self._folder = Path(tempfile.mkdtemp(prefix="kcl-peers-"))
         self._records = self._folder / "records"
         self._records.mkdir()
+        self._recorded = Recorded(self._records)
         self._dynamodb: Any = client("dynamodb", aws)
         self.table = DynamoDbLeaseTable(self._dynamodb, stream)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -140,7 +141,7 @@ class Peers:
         return rows
 
     def entries(self) -> list[Entry]:
-        return recorded(self._records)
+        return self._recorded.entries()
 
     def _name_of(self, owner: str | None) -> str:
         # A worker of ours adds a random part to its name.

@@ -88,12 +88,25 @@ class RecordingPath:
         os.write(self._file, msgspec.json.encode(entry) + b"\n")
 
 
-def recorded(folder: File) -> list[Entry]:
-    """All that was written so far, by all peers, in the order of time."""
-    decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
-    lines = [line for file in folder.iterdir() for line in file.read_bytes().splitlines(keepends=True)]
-    entries = [decoder.decode(line) for line in lines if line.endswith(b"\n")]
-    return sorted(entries, key=lambda entry: entry.at_s)
+class Recorded:
+    """What all peers wrote into a folder. Each line is decoded once."""
+
+    def __init__(self, folder: File) -> None:
+        self._folder = folder
+        self._decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+        self._read: dict[File, int] = {}  # bytes of each file
+        self._entries: list[Entry] = []
+
+    def entries(self) -> list[Entry]:
+        """So far, in the order of time. A line that a killed peer did not finish is none."""
+        for path in self._folder.iterdir():
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                lines = file.read().rpartition(b"\n")[0].splitlines()
+            self._read[path] = self._read.get(path, 0) + sum(len(line) + 1 for line in lines)
+            self._entries += [self._decoder.decode(line) for line in lines]
+        self._entries.sort(key=lambda entry: entry.at_s)
+        return self._entries
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from contract.kpl.aggregate import LARGEST_HASH_KEY, OUTER_KEY, UserRecord, aggregated
 
-_PAUSE_S = 0.1
+_PAUSE_S = 0.5
 _PLACES = 16  # hash keys that records go to, spread evenly
 _TOGETHER = 5  # user records of an aggregate
 

@@ -15,7 +15,7 @@ from loadtests.bench.fleet_kcl import drain
 from loadtests.kcl import java
 from loadtests.kcl.check import check
 from loadtests.kcl.counting import counted_in
-from loadtests.kcl.recording import Opened, RecordingPath, Took, recorded
+from loadtests.kcl.recording import Opened, Recorded, RecordingPath, Took
 from loadtests.kcl.sending import Sender
 from runtime.aws import client
 
@@ -41,10 +41,12 @@ def test_what_was_taken_is_written_down_whole_or_not_at_all(tmp_path: Path) -> N
     assert path.accept(Batch(shard=SHARD, records=records)) == Position(5, 1)
     os.write(file, b'{"type":"took","work')  # killed in the middle of a line
     os.close(file)
-    opened, took = recorded(tmp_path)
+    found = Recorded(tmp_path)
+    opened, took = found.entries()
     assert isinstance(opened, Opened) and opened.checkpoint == (4, 1)
     assert isinstance(took, Took) and took.positions == [(5, 0), (5, 1)]
     assert took.payloads == ["0", "1"]
+    assert found.entries() == [opened, took]
 
 
 @pytest.mark.unit
