@@ -65,7 +65,13 @@ def hold(settings: LocalSettings, rate: float, seconds: float, as_machine: bool)
 
 @main.command("peer-kcl")
 @click.option("--release", type=click.Choice(RELEASES), multiple=True, default=RELEASES, help="Default: all of them.")
-@click.option("--first", type=click.Choice(["java", "python"]), multiple=True, default=["java", "python"])
+@click.option(
+    "--first",
+    type=click.Choice(["java", "python"]),
+    multiple=True,
+    default=["java", "python"],
+    help="Who starts first.",
+)
 @with_settings(LocalSettings)
 def peer_kcl(settings: LocalSettings, release: tuple[str, ...], first: tuple[Kind, ...]) -> None:
     """Share a lease table with the Java KCL: joins, a split, kills, stops. Exit code 0 if all went well."""
