@@ -15,12 +15,22 @@ class Clock(Protocol):
         """Seconds since an arbitrary start; never steps back."""
         ...
 
+    def advance(self, seconds: float) -> None:
+        """Be that much later from now on: days pass in a test."""
+        ...
+
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks, and what they were advanced by."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + round(self._ahead_s * 1000)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() + self._ahead_s
+
+    def advance(self, seconds: float) -> None:
+        self._ahead_s += seconds

@@ -4,10 +4,11 @@ import msgspec
 
 from infra.local.kinesis import requests as asked
 from infra.local.kinesis import tokens
-from infra.local.kinesis.errors import invalid
+from infra.local.kinesis.errors import in_use, invalid
+from infra.local.kinesis.on_demand import FIRST_SHARDS
 from infra.local.kinesis.service import Service
 from infra.local.kinesis.shards import ShardInfo, described, selected
-from infra.local.kinesis.streams import ON_DEMAND_SHARDS, Stream
+from infra.local.kinesis.streams import Stream
 
 _MOST_STREAMS = 100  # in one answer (API reference, ListStreams)
 _MOST_SHARDS = 1000  # in one answer (API reference, ListShards)
@@ -21,7 +22,7 @@ def create_stream(service: Service, request: asked.CreateStream) -> bytes:
     if mode == "ON_DEMAND":
         if request.ShardCount is not None:
             raise invalid("ShardCount must not be given for an on-demand stream.")
-        service.streams.create(request.StreamName, "ON_DEMAND", ON_DEMAND_SHARDS)
+        service.streams.create(request.StreamName, "ON_DEMAND", FIRST_SHARDS)
     else:
         if request.ShardCount is None:
             raise invalid("ShardCount is required for a provisioned stream.")
@@ -30,14 +31,26 @@ def create_stream(service: Service, request: asked.CreateStream) -> bytes:
 
 
 def delete_stream(service: Service, request: asked.DeleteStream) -> bytes:
-    """The stream is gone when this answers."""
-    service.streams.delete(service.find(request))
+    """The stream is gone when this answers. Raises ResourceInUseException for consumers that are not to go with it."""
+    stream = service.find(request)
+    if stream.info.consumers and not request.EnforceConsumerDeletion:
+        raise in_use(f"Stream {stream.info.name} has consumers: deregister them, or set EnforceConsumerDeletion.")
+    service.streams.delete(stream)
     return b"{}"
 
 
 def describe_stream_summary(service: Service, request: asked.DescribeStreamSummary) -> bytes:
     stream = service.find(request)
-    summary = {**_summary(service, stream), **_SETTLED, "OpenShardCount": stream.open_shards, "ConsumerCount": 0}
+    consumers = len(stream.info.consumers)
+    summary = {
+        **_summary(service, stream),
+        **_SETTLED,
+        "OpenShardCount": stream.open_shards,
+        "ConsumerCount": consumers,
+    }
+    if stream.info.on_demand and stream.info.on_demand.warm_shards:
+        warm = {"TargetMiBps": stream.info.on_demand.warm_shards, "CurrentMiBps": stream.open_shards}
+        summary["WarmThroughput"] = warm
     return _encode({"StreamDescriptionSummary": summary})
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from infra.local.kinesis.errors import KinesisError, internal
-from infra.local.kinesis.faults import raised_by
+from infra.local.kinesis.faults import Rule, raised_by
 from infra.local.kinesis.operations import TARGET, Api
 from infra.local.kinesis.service import Answer, Slice
+from infra.local.kinesis.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,18 @@ class Outcome(NamedTuple):
     answer: Answer
     delay_s: float = 0.0
 
+    def drop(self) -> None:
+        """Nobody takes it."""
+        if isinstance(self.answer, Subscription):
+            self.answer.close()
+
 
 class Outgoing:
-    """An answer on its way; what of it is on disk is read as its client takes it."""
+    """Bytes, or an answer on its way; what of it is on disk is read as its client takes it."""
 
     __slots__ = ("_at", "_held", "_slice", "left")
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: bytes | Slice) -> None:
         self._slice = answer if isinstance(answer, Slice) else None
         self._held = answer.head if isinstance(answer, Slice) else answer
         self._at = answer.start if isinstance(answer, Slice) else 0
@@ -69,9 +75,19 @@ def respond(api: Api, request: Request) -> Outcome | None:
         return None
     refused = raised_by(fault, operation) if fault else None
     outcome = refusal(refused) if refused else _carried_out(api, request)
+    if isinstance(outcome.answer, Subscription) and fault:
+        _disturb(outcome.answer, fault)
     if fault and fault.fault == "drop_answer":
+        outcome.drop()
         return None
     return outcome._replace(delay_s=fault.delay_s) if fault and fault.fault == "delay" else outcome
+
+
+def _disturb(subscription: Subscription, fault: Rule) -> None:
+    if fault.fault == "mute":
+        subscription.mute(fault.delay_s)
+    elif fault.fault == "break":
+        subscription.break_off(fault.delay_s)
 
 
 def refusal(error: KinesisError) -> Outcome:
@@ -92,6 +108,9 @@ def _carried_out(api: Api, request: Request) -> Outcome:
         if request.method == b"PUT" and request.path == b"/faults":
             api.faults.replace(request.body)
             return Outcome(200, api.faults.described)
+        if request.method == b"PUT" and request.path == b"/clock":
+            api.advance(request.body)
+            return Outcome(200, b"{}")
         return Outcome(200, api.answer(request.target, request.body))
     except KinesisError as error:
         return refusal(error)

@@ -10,6 +10,8 @@
 | internal | HTTP 500 InternalFailure, nothing stored |
 | reset | the connection is reset, nothing stored |
 | drop_answer | all is done, then the connection is reset without an answer |
+| mute | the subscription says nothing more, and does not end, from `delay_s` after its start on |
+| break | the subscription's connection is reset `delay_s` after its start |
 | delay | all is done, the answer comes `delay_s` later: a slow service, or with a long one a stalled one |
 """
 
@@ -26,7 +28,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One fault of one operation, `*` for all."""
 
     operation: str
-    fault: Literal["throttle", "internal", "reset", "drop_answer", "delay"]
+    fault: Literal["throttle", "internal", "reset", "drop_answer", "delay", "mute", "break"]
     share: Annotated[float, Meta(gt=0, le=1)] = 1.0  # of the requests (throttled PutRecords: of their entries)
     times: Annotated[int, Meta(ge=1)] | None = None  # requests that meet it, then it is over; None: no end
     delay_s: Annotated[float, Meta(ge=0, le=600)] = 0.0

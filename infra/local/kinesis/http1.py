@@ -14,8 +14,11 @@ import httptools
 
 from infra.local.kinesis.bodies import FREE_BYTES, MOST_BODY_BYTES, BodyBudget, Grant
 from infra.local.kinesis.errors import KinesisError
+from infra.local.kinesis.eventstream import CONTENT_TYPE
 from infra.local.kinesis.exchange import JSON, Outcome, Outgoing, Request, refusal, request_id, respond
+from infra.local.kinesis.feed import Feed
 from infra.local.kinesis.operations import Api
+from infra.local.kinesis.subscription import Subscription
 
 MOST_HEAD_BYTES = 64 << 10
 _CHUNK = 256 << 10  # of a large answer
@@ -50,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._calls: deque[Call] = deque()
         self._sending: Outgoing | None = None
+        self._feed: Feed | None = None  # the subscription that is being answered
         self._paused = False  # the client is slow to take what is written
         self._delayed: tuple[asyncio.TimerHandle, Outcome] | None = None  # an answer held back by a fault
         self._closing = False  # nothing more is read, and the connection closes when all is answered
@@ -70,8 +74,11 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._drop_calls()
         self._sending = None
+        if self._feed:
+            self._feed.stop()
         if self._delayed:
             self._delayed[0].cancel()
+            self._delayed[1].drop()
         if self._grant:
             self._grant.release()
         self._stop_timeout()
@@ -104,8 +111,10 @@ class Connection(asyncio.Protocol):
         return True  # stay open until all is answered
 
     def finish(self) -> None:
-        """Close when what has been asked is answered."""
+        """Close when what has been asked is answered; a subscription ends now."""
         self._closing = True
+        if self._feed:
+            self._feed.stop()
         self._proceed()
 
     # what the parser calls
@@ -183,6 +192,9 @@ class Connection(asyncio.Protocol):
         while not self._paused and not self._delayed:
             if self._sending:
                 self._send_more(self._sending)
+            elif self._feed:
+                if not self._tell(self._feed):
+                    break
             elif self._calls:
                 self._answer(self._calls.popleft())
             else:
@@ -191,6 +203,8 @@ class Connection(asyncio.Protocol):
             return
         if self._paused or self._delayed or self._sending or self._calls:
             self._transport.pause_reading()
+        elif self._feed:
+            self._transport.resume_reading()  # or nobody would see the client go
         else:
             self._rest()
 
@@ -237,6 +251,10 @@ class Connection(asyncio.Protocol):
 
     def _send(self, outcome: Outcome) -> None:
         """The head, and as much of the answer as goes with it in one write."""
+        if isinstance(outcome.answer, Subscription):
+            self._transport.write(_head(outcome.status, None, close=self._closing))
+            self._feed = Feed(outcome.answer, self._proceed)
+            return
         sending = Outgoing(outcome.answer)
         head = _head(outcome.status, sending.left, close=self._closing)
         self._transport.write(head + sending.take(_CHUNK))
@@ -252,6 +270,22 @@ class Connection(asyncio.Protocol):
         self._sending = sending if sending.left else None
         self._transport.write(part)
 
+    def _tell(self, feed: Feed) -> bool:
+        """Send the next event as a chunk; whether to go on."""
+        told = feed.subscription.poll()
+        if told:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(told), told))
+        elif feed.subscription.broken:
+            reset(self._transport)
+        elif feed.subscription.ended:
+            feed.stop()
+            self._feed = None
+            self._transport.write(b"0\r\n\r\n")
+            return True
+        else:
+            feed.wait()
+        return told is not None
+
 
 def reset(transport: asyncio.Transport) -> None:
     """Linger 0: the client sees a reset, as from a host that went away."""
@@ -260,12 +294,14 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _head(status: int, length: int, *, close: bool) -> bytes:
-    return b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nx-amzn-RequestId: %b\r\n%b\r\n" % (
+def _head(status: int, length: int | None, *, close: bool) -> bytes:
+    """`length` None: events, in chunks."""
+    framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
+    return b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\n%b\r\nx-amzn-RequestId: %b\r\n%b\r\n" % (
         status,
         _REASONS.get(status, b"Refused"),
-        JSON,
-        length,
+        CONTENT_TYPE if length is None else JSON,
+        framing,
         request_id(),
         b"Connection: close\r\n" if close else b"",
     )

@@ -16,9 +16,12 @@ from h2.settings import SettingCodes, Settings
 
 from infra.local.kinesis.bodies import FREE_BYTES, MOST_BODY_BYTES, BodyBudget, Grant
 from infra.local.kinesis.errors import KinesisError
+from infra.local.kinesis.eventstream import CONTENT_TYPE
 from infra.local.kinesis.exchange import JSON, Outcome, Outgoing, Request, refusal, request_id, respond
+from infra.local.kinesis.feed import Feed
 from infra.local.kinesis.http1 import BODY_TIMEOUT_S, MOST_HEAD_BYTES, Open, reset
 from infra.local.kinesis.operations import Api
+from infra.local.kinesis.subscription import Subscription
 
 _STREAMS = 128  # at once on a connection
 _STREAM_WINDOW = 256 << 10  # bytes of a body that may come before they are acknowledged
@@ -31,11 +34,14 @@ class Exchange:
     __slots__ = (
         "answer",
         "body",
+        "feed",
         "grant",
+        "late",
         "length",
         "method",
         "number",
         "path",
+        "ready",
         "target",
         "timer",
         "unacknowledged",
@@ -53,7 +59,10 @@ class Exchange:
         self.whole = False  # all of the request is here
         self.grant: Grant | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.late: Outcome | None = None  # an answer held back by a fault
         self.answer: Outgoing | None = None
+        self.feed: Feed | None = None  # a subscription, whose events are answers one after the other
+        self.ready = False  # there may be something to send
 
     @property
     def request(self) -> Request:
@@ -61,6 +70,10 @@ class Exchange:
 
     def release(self) -> None:
         """Give back the room of the body, and wait for nothing more."""
+        if self.feed:
+            self.feed.stop()
+        if self.late:
+            self.late.drop()
         if self.grant:
             self.grant.release()
             self.grant = None
@@ -129,11 +142,14 @@ class Http2Connection(asyncio.Protocol):
         return True  # stay open until all is answered
 
     def finish(self) -> None:
-        """Close when what has been asked is answered."""
+        """Close when what has been asked is answered; subscriptions end now."""
         self._closing = True
         for exchange in list(self._exchanges.values()):
             if not exchange.whole:
                 self._drop(exchange.number)
+            elif exchange.feed:
+                exchange.feed.stop()
+                exchange.ready = True  # to say that it has ended
         self._proceed()
 
     def _abandon(self) -> None:
@@ -205,6 +221,7 @@ class Http2Connection(asyncio.Protocol):
         exchange = self._exchanges.pop(number, None)
         if exchange:
             exchange.release()
+            self._acknowledge(exchange)  # what it held back of the connection's window is the others'
 
     # what goes out
 
@@ -229,23 +246,29 @@ class Http2Connection(asyncio.Protocol):
         elif outcome.delay_s:
             loop = asyncio.get_running_loop()
             exchange.timer = loop.call_later(outcome.delay_s, self._end_delay, exchange, outcome)
+            exchange.late = outcome
         else:
             self._send(exchange, outcome)
 
     def _end_delay(self, exchange: Exchange, outcome: Outcome) -> None:
-        exchange.timer = None
+        exchange.timer = exchange.late = None
         self._send(exchange, outcome)
         self._proceed()
 
     def _send(self, exchange: Exchange, outcome: Outcome) -> None:
-        exchange.answer = Outgoing(outcome.answer)
-        headers = [
-            (b":status", b"%d" % outcome.status),
-            (b"content-type", JSON),
-            (b"content-length", b"%d" % exchange.answer.left),
-            (b"x-amzn-requestid", request_id()),
-        ]
+        headers = [(b":status", b"%d" % outcome.status), (b"x-amzn-requestid", request_id())]
+        if isinstance(outcome.answer, Subscription):
+            exchange.feed = Feed(outcome.answer, lambda: self._ring(exchange))
+            headers.append((b"content-type", CONTENT_TYPE))
+        else:
+            exchange.answer = Outgoing(outcome.answer)
+            headers += [(b"content-type", JSON), (b"content-length", b"%d" % exchange.answer.left)]
+        exchange.ready = True
         self._h2.send_headers(exchange.number, headers)
+
+    def _ring(self, exchange: Exchange) -> None:
+        exchange.ready = True
+        self._proceed()
 
     def _proceed(self) -> None:
         """Send what windows and the transport let through, in turn; close if that was all."""
@@ -253,7 +276,7 @@ class Http2Connection(asyncio.Protocol):
         while moved and not self._paused and not self._transport.is_closing():
             moved = False
             for exchange in list(self._exchanges.values()):
-                moved = self._take_turn(exchange) or moved
+                moved = (exchange.ready and self._take_turn(exchange)) or moved
             self._flush()
         if self._closing and not self._exchanges and not self._transport.is_closing():
             self._h2.close_connection()
@@ -262,24 +285,44 @@ class Http2Connection(asyncio.Protocol):
 
     def _take_turn(self, exchange: Exchange) -> bool:
         """Whether anything of the answer went."""
-        answer, number, turn = exchange.answer, exchange.number, _TURN
-        if answer is None:
-            return False
+        number, turn = exchange.number, _TURN
         while turn > 0:
             most = min(self._h2.local_flow_control_window(number), self._h2.max_outbound_frame_size, turn)
-            if most <= 0:
+            if most <= 0 or not (exchange.answer or self._listen(exchange)):
                 break
+            assert exchange.answer
             try:
-                part = answer.take(most)
+                part = exchange.answer.take(most)
             except EOFError:  # what was promised cannot be sent
                 self._time_out(number)
                 return True
             turn -= len(part)
-            self._h2.send_data(number, part, end_stream=not answer.left)
-            if not answer.left:
-                self._end(exchange)
-                return True
+            over = not exchange.answer.left
+            self._h2.send_data(number, part, end_stream=over and exchange.feed is None)
+            if over:
+                exchange.answer = None
+                if exchange.feed is None:
+                    self._end(exchange)
+                    return True
         return turn < _TURN
+
+    def _listen(self, exchange: Exchange) -> bool:
+        """Whether there is a next event to send."""
+        feed = exchange.feed
+        if feed is None:
+            return False
+        told = feed.subscription.poll()
+        if told:
+            exchange.answer = Outgoing(told)
+        elif feed.subscription.broken:
+            reset(self._transport)
+        elif feed.subscription.ended:
+            self._h2.end_stream(exchange.number)
+            self._end(exchange)
+        else:
+            exchange.ready = False
+            feed.wait()
+        return told is not None
 
     def _end(self, exchange: Exchange) -> None:
         self._drop(exchange.number)

@@ -21,7 +21,8 @@ _TIMEOUT_S = 30.0
 class Reply:
     """What comes back on one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, owed: int) -> None:
+        self.owed = owed  # bytes of the request's body that are still to be sent
         self.headers: dict[str, str] = {}
         self.waiting: deque[tuple[bytes, int]] = deque()  # data, and the bytes it takes of the windows
         self.ended = False
@@ -56,21 +57,36 @@ class Http2Client:
 
     def ask(self, target: str, body: bytes = b"", *, method: str = "POST", path: str = "/") -> int:
         """Send a request; its stream. Takes in answers meanwhile if the server's windows make it wait."""
+        number = self.begin(target, len(body), method=method, path=path)
+        self.push(number, body)
+        return number
+
+    def begin(self, target: str, length: int, *, method: str = "POST", path: str = "/") -> int:
+        """Send a request's head; `length` bytes of body are to follow."""
         number = self._h2.get_next_available_stream_id()
-        self._replies[number] = Reply()
+        self._replies[number] = Reply(length)
         headers = [(":method", method), (":path", path), (":scheme", "http"), (":authority", "127.0.0.1")]
-        headers += [("x-amz-target", target), ("content-length", str(len(body)))]
-        self._h2.send_headers(number, headers, end_stream=not body)
-        while body and not self._replies[number].ended:
-            most = min(self._h2.local_flow_control_window(number), self._h2.max_outbound_frame_size)
+        headers += [("x-amz-target", target), ("content-length", str(length))]
+        self._h2.send_headers(number, headers, end_stream=not length)
+        self._flush()
+        return number
+
+    def push(self, number: int, body: bytes) -> None:
+        """Send the next bytes of a body."""
+        reply = self._replies[number]
+        while body and not reply.ended:
+            most = min(self.room(number), self._h2.max_outbound_frame_size)
             if most > 0:
                 part, body = body[:most], body[most:]
-                self._h2.send_data(number, part, end_stream=not body)
+                reply.owed -= len(part)
+                self._h2.send_data(number, part, end_stream=not reply.owed)
                 self._flush()
             else:
                 self.take_in()
-        self._flush()
-        return number
+
+    def room(self, number: int) -> int:
+        """How many bytes of a body the server takes now."""
+        return self._h2.local_flow_control_window(number)
 
     def begun(self, number: int) -> Reply:
         """The reply of a stream, once its headers are here. Raises ConnectionError if the server ended it instead."""
@@ -101,8 +117,9 @@ class Http2Client:
 
     def cancel(self, number: int) -> None:
         """Give a stream up, as a client does that wants no more of it."""
-        self._h2.reset_stream(number)
-        self._flush()
+        if not self._replies[number].ended:
+            self._h2.reset_stream(number)
+            self._flush()
 
     def take_in(self) -> None:
         """Wait for the next bytes. Raises ConnectionError at their end, TimeoutError after 30 s without any."""

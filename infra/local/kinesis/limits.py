@@ -27,6 +27,10 @@ class Window:
         """Whether `amount` may be taken now. A new window takes anything, or what is over the limit never passed."""
         return now_s >= self._closes_s or self._used + amount <= self._limit
 
+    def opens_s(self, amount: float) -> float:
+        """When `amount` may be taken if nothing else is: seconds on the same clock, perhaps in the past."""
+        return -math.inf if self._used + amount <= self._limit else self._closes_s
+
     def take(self, amount: float, now_s: float) -> None:
         """Count `amount`, whether or not it fitted."""
         if now_s >= self._closes_s:

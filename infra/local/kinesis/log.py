@@ -93,6 +93,10 @@ class ShardLog:
         seconds, milliseconds = raw[_ARRIVAL_AT:].split(".")
         return Header(raw[_SEQUENCE_AT : _SEQUENCE_AT + DIGITS], int(seconds) * 1000 + int(milliseconds))
 
+    def before(self, offset: int) -> Header:
+        """The header of the record that ends at `offset`."""
+        return self.header(self._line_start(offset - 1, 0))
+
     def page(self, start: int, max_records: int, max_bytes: int) -> Page:
         """The whole lines from `start` (a record's start) that fit both limits."""
         stop, at, end, records = min(self.size, start + max_bytes), start, start, 0

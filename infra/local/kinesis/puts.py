@@ -10,8 +10,9 @@ from infra.local.kinesis import requests as asked
 from infra.local.kinesis.errors import constraint, internal, invalid, throttled
 from infra.local.kinesis.log import SEPARATOR
 from infra.local.kinesis.payload import sized
+from infra.local.kinesis.scaling import HASH_KEYS
 from infra.local.kinesis.service import Service
-from infra.local.kinesis.shards import HASH_KEYS, Shard
+from infra.local.kinesis.shards import Shard
 from infra.local.kinesis.streams import Stream
 
 MOST_RECORD_BYTES = 1 << 20  # data and key of one record, a stream's default (API reference, PutRecord)
@@ -106,6 +107,9 @@ def _store(
         batch.lines.append(Line(number, batch.arrival, record.PartitionKey, payload[0]))
         answers.append(Stored(number, shard.shard_id))
     _append(list(batches.values()))
+    if stream.info.on_demand:
+        stored = [size for answer, size in zip(answers, sizes, strict=True) if isinstance(answer, Stored)]
+        stream.meter.count(len(stored), sum(stored))
     return answers, failed
 
 
@@ -122,6 +126,8 @@ def _append(batches: list[Batch]) -> None:
                 earlier.shard.log.cut(end)
             raise internal(f"cannot store the records: {error.strerror}") from error
         done.append((batch, size))
+    for batch in batches:
+        batch.shard.tell()
 
 
 def _sizes(records: list[asked.Entry], payloads: list[tuple[Raw, int]]) -> list[int]:

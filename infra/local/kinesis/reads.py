@@ -19,8 +19,8 @@ _encode = msgspec.json.Encoder().encode
 def get_shard_iterator(service: Service, request: asked.GetShardIterator) -> bytes:
     """Raises InvalidArgumentException for a position that the shard cannot have, throttles at 5/s a shard."""
     stream = service.find(request)
-    shard = _shard(service, stream, request.ShardId)
-    offset = _offset(service, shard, request)
+    shard = named_shard(service, stream, request.ShardId)
+    offset = offset_of(service, shard, request.ShardIteratorType, request.StartingSequenceNumber, request.Timestamp)
     now_s = service.clock.monotonic()
     if not shard.limits.iterators.fits(1, now_s):
         raise throttled(service.throttle_message(shard.shard_id, stream))
@@ -36,7 +36,7 @@ def get_records(service: Service, request: asked.GetRecords) -> Answer:
         raise invalid("The iterator is of an earlier stream of that name.")
     if request.StreamARN not in (None, service.arn(token.stream)):
         raise invalid(f"The iterator is not of stream {request.StreamARN}.")
-    shard = _shard(service, stream, token.shard_id)
+    shard = named_shard(service, stream, token.shard_id)
     limits, now_s = shard.limits, service.clock.monotonic()
     if not (limits.reads.fits(1, now_s) and limits.bytes_out.fits(1, now_s)):
         raise throttled(service.throttle_message(shard.shard_id, stream))
@@ -44,7 +44,7 @@ def get_records(service: Service, request: asked.GetRecords) -> Answer:
     limits.reads.take(1, now_s)
     limits.bytes_out.take((page.end - page.start - page.records * FRAME) * 3 // 4, now_s)
     head = b'{"MillisBehindLatest":%d,%b"Records":[' % (
-        _behind_ms(service, shard, page.end),
+        shard.behind_ms(page.end, service.clock.now_ms()),
         _onwards(service, stream, shard, page.end),
     )
     if not page.records:
@@ -59,23 +59,19 @@ def _onwards(service: Service, stream: Stream, shard: Shard, offset: int) -> byt
     return b'"ChildShards":%b,' % _encode([child(info) for info in stream.children(shard.shard_id)])
 
 
-def _behind_ms(service: Service, shard: Shard, offset: int) -> int:
-    """How long ago the oldest record that is still unread arrived; 0 only when all are read."""
-    if offset == shard.log.size:
-        return 0
-    return max(1, service.clock.now_ms() - shard.log.header(offset).arrived_ms)
+def offset_of(service: Service, shard: Shard, kind: str, number: str | None, timestamp: float | None) -> int:
+    """The place in a shard's log that a starting position names. Raises InvalidArgumentException.
 
-
-def _offset(service: Service, shard: Shard, request: asked.GetShardIterator) -> int:
-    kind, number, timestamp = request.ShardIteratorType, request.StartingSequenceNumber, request.Timestamp
+    `kind`: one of the five types; `number`: a sequence number; `timestamp`: seconds.
+    """
     by_number = kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER")
     if by_number != (number is not None):
-        raise invalid(f"Iterator type {kind} {'needs a' if by_number else 'takes no'} StartingSequenceNumber.")
+        raise invalid(f"Iterator type {kind} {'needs a' if by_number else 'takes no'} sequence number.")
     if (kind == "AT_TIMESTAMP") != (timestamp is not None):
         raise invalid(f"Iterator type {kind} {'needs a' if timestamp is None else 'takes no'} Timestamp.")
     if number is not None:
         if not shard.issued(number):
-            raise invalid(f"StartingSequenceNumber {number} is not one of shard {shard.shard_id}.")
+            raise invalid(f"Sequence number {number} is not one of shard {shard.shard_id}.")
         find = shard.log.at_sequence if kind == "AT_SEQUENCE_NUMBER" else shard.log.after_sequence
         return find(number)
     if timestamp is not None:
@@ -85,7 +81,8 @@ def _offset(service: Service, shard: Shard, request: asked.GetShardIterator) -> 
     return 0 if kind == "TRIM_HORIZON" else shard.log.size
 
 
-def _shard(service: Service, stream: Stream, shard_id: str) -> Shard:
+def named_shard(service: Service, stream: Stream, shard_id: str) -> Shard:
+    """Raises ResourceNotFoundException."""
     try:
         return stream.shards[shard_id]
     except KeyError:

@@ -12,6 +12,14 @@ from infra.local.kinesis.errors import KinesisError, constraint, invalid, serial
 
 NameText = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_.-]+\Z")]
 ArnText = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^arn:aws.*:kinesis:.*:\d{12}:stream/\S+\Z")]
+ConsumerArnText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        pattern=r"^arn:aws.*:kinesis:.*:\d{12}:.*stream/[a-zA-Z0-9_.-]+/consumer/[a-zA-Z0-9_.-]+:[0-9]+\Z",
+    ),
+]
 KeyText = Annotated[str, Meta(min_length=1, max_length=256)]
 HashText = Annotated[str, Meta(pattern=r"^(0|([1-9][0-9]{0,38}))\Z")]
 SequenceText = Annotated[str, Meta(pattern=r"^(0|([1-9][0-9]{0,128}))\Z")]
@@ -42,7 +50,7 @@ class CreateStream(Request, frozen=True):
 
 
 class DeleteStream(Named, frozen=True):
-    EnforceConsumerDeletion: bool | None = None  # there are no consumers to enforce it on
+    EnforceConsumerDeletion: bool | None = None
 
 
 class DescribeStream(Named, frozen=True):
@@ -65,9 +73,55 @@ class SplitShard(Named, frozen=True, kw_only=True):
     NewStartingHashKey: HashText
 
 
+class UpdateShardCount(Named, frozen=True, kw_only=True):
+    TargetShardCount: Count
+    ScalingType: Literal["UNIFORM_SCALING"]
+
+
+class UpdateStreamMode(Named, frozen=True, kw_only=True):
+    StreamARN: ArnText
+    StreamModeDetails: ModeDetails
+
+
+class UpdateStreamWarmThroughput(Named, frozen=True, kw_only=True):
+    WarmThroughputMiBps: Annotated[int, Meta(ge=0)]
+
+
 class MergeShards(Named, frozen=True, kw_only=True):
     ShardToMerge: NameText
     AdjacentShardToMerge: NameText
+
+
+class RegisterStreamConsumer(Named, frozen=True, kw_only=True):
+    StreamARN: ArnText
+    ConsumerName: NameText
+
+
+class Consumer(Request, frozen=True):
+    """A request about one consumer."""
+
+    ConsumerARN: ConsumerArnText | None = None
+    StreamARN: ArnText | None = None
+    ConsumerName: NameText | None = None
+
+
+class ListStreamConsumers(Named, frozen=True, kw_only=True):
+    StreamARN: ArnText
+    NextToken: TokenText | None = None
+    MaxResults: UpTo10000 | None = None
+    StreamCreationTimestamp: float | None = None  # seconds
+
+
+class StartingPosition(Request, frozen=True, kw_only=True):
+    Type: Literal["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
+    SequenceNumber: SequenceText | None = None
+    Timestamp: float | None = None  # seconds
+
+
+class SubscribeToShard(Request, frozen=True, kw_only=True):
+    ConsumerARN: ConsumerArnText
+    ShardId: NameText
+    StartingPosition: StartingPosition
 
 
 class Filter(Request, frozen=True):

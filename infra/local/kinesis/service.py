@@ -9,6 +9,7 @@ from infra.local.kinesis.faults import Faults
 from infra.local.kinesis.log import ShardLog
 from infra.local.kinesis.requests import Named
 from infra.local.kinesis.streams import Stream, Streams
+from infra.local.kinesis.subscription import Subscription
 
 
 class Slice(NamedTuple):
@@ -25,7 +26,7 @@ class Slice(NamedTuple):
         return len(self.head) + self.end - self.start + len(self.tail)
 
 
-Answer = bytes | Slice
+Answer = bytes | Slice | Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,10 @@ class Service:
             name = named
         if name is None:
             raise invalid("Either StreamName or StreamARN is required.")
-        return self.streams.get(name, self.account_id)
+        stream = self.streams.get(name, self.account_id)
+        if stream.info.on_demand:
+            self.streams.follow(stream)
+        return stream
 
     def throttle_message(self, shard_id: str, stream: Stream) -> str:
         return f"Rate exceeded for shard {shard_id} in stream {stream.info.name} under account {self.account_id}."

@@ -1,6 +1,6 @@
 """A shard: a range of hash keys and its records in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,8 +8,7 @@ import msgspec
 from infra.local.kinesis import sequence
 from infra.local.kinesis.limits import ShardLimits
 from infra.local.kinesis.log import ShardLog, arrival
-
-HASH_KEYS = 1 << 128  # hash keys are 0 to this - 1: the MD5 of a partition key as a number
+from infra.local.kinesis.scaling import HASH_KEYS
 
 
 class ShardInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +53,7 @@ class Shard:
         self.limits = ShardLimits(enforced=limits)
         last = self.log.last
         self.last_arrival_ms = last.arrived_ms if last else 0
+        self.watchers: set[Callable[[], None]] = set()  # called when records came, or the shard was closed
         self._counter = sequence.resumed(last.sequence if last else None, now_ms)
 
     def next_sequence(self) -> str:
@@ -61,10 +61,25 @@ class Shard:
         self._counter += 1
         return sequence.number(self.sequence_prefix, self._counter)
 
+    @property
+    def newest(self) -> str:
+        """No record has a greater number yet, and all that come will have one."""
+        return sequence.number(self.sequence_prefix, self._counter)
+
+    def tell(self) -> None:
+        """Call the watchers."""
+        for watcher in list(self.watchers):
+            watcher()
+
+    def behind_ms(self, offset: int, now_ms: int) -> int:
+        """How long ago the oldest record from a place of the log on arrived; 0 only when there is none."""
+        if offset == self.log.size:
+            return 0
+        return max(1, now_ms - self.log.header(offset).arrived_ms)
+
     def issued(self, number: str) -> bool:
         """Whether a sequence number is the shard's first one, or may be of one of its records."""
-        head, least = self.sequence_prefix, self.info.starting_sequence
-        return least <= number <= sequence.number(head, self._counter) and len(number) == sequence.DIGITS
+        return self.info.starting_sequence <= number <= self.newest and len(number) == sequence.DIGITS
 
     def arrival(self, now_ms: int) -> bytes:
         """The arrival time of a record that comes now, as its log writes it: never before an earlier record's."""

@@ -30,7 +30,7 @@ class Subject(AbstractContextManager["Subject"]):
 
     def __exit__(self, *_: object) -> None:
         for name in self._made:
-            patiently(self.client.delete_stream, StreamName=name)
+            patiently(self.client.delete_stream, StreamName=name, EnforceConsumerDeletion=True)
 
     def stream(self, **options: Any) -> str:
         """The name of a new, active stream, of one shard unless `options` say otherwise."""
@@ -39,6 +39,32 @@ class Subject(AbstractContextManager["Subject"]):
         self._made.append(name)
         self.settle(name)
         return name
+
+    def shards(self, name: str) -> list[dict[str, Any]]:
+        """All that are listed, closed ones too."""
+        listed: list[dict[str, Any]] = patiently(self.client.list_shards, StreamName=name)["Shards"]
+        return listed
+
+    def arn(self, name: str) -> str:
+        return str(self.summary(name)["StreamARN"])
+
+    def consumer(self, name: str, consumer: str) -> str:
+        """The ARN of a new, active consumer of a stream."""
+        register = self.client.register_stream_consumer
+        made = patiently(register, StreamARN=self.arn(name), ConsumerName=consumer)["Consumer"]
+        assert made["ConsumerStatus"] == "CREATING"
+        deadline = time.monotonic() + _ACTIVE_S
+        while made["ConsumerStatus"] != "ACTIVE":
+            assert time.monotonic() < deadline, f"{consumer} did not become active"
+            time.sleep(0.1)
+            made = patiently(self.client.describe_stream_consumer, ConsumerARN=made["ConsumerARN"])
+            made = made["ConsumerDescription"]
+        return str(made["ConsumerARN"])
+
+    def subscribed(self, arn: str, **position: Any) -> "Events":
+        """A subscription of a consumer to the first shard, as soon as an earlier one lets go of it."""
+        ask = self.client.subscribe_to_shard
+        return Events(patiently(ask, ConsumerARN=arn, ShardId=FIRST, StartingPosition=position)["EventStream"])
 
     def settle(self, name: str) -> None:
         """Wait until the stream is active: it is not for a while after it is made, split or merged."""
@@ -76,8 +102,27 @@ class Subject(AbstractContextManager["Subject"]):
         raise AssertionError(f"not refused with {error}")
 
 
+class Events(AbstractContextManager["Events"]):
+    """The events of a subscription, one by one. `continuation`: where to go on after the last one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._events = stream, iter(stream)
+        self.continuation: str | None = None
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def __iter__(self) -> "Events":
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        event: dict[str, Any] = next(self._events)["SubscribeToShardEvent"]
+        self.continuation = event.get("ContinuationSequenceNumber")
+        return event
+
+
 def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Make a call again and again while it is throttled."""
+    """Make a call again and again while it is throttled, or what it is about is in use."""
     for _ in range(60):
         try:
             return call(**arguments)
@@ -85,6 +130,7 @@ def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
             if error.response["Error"]["Code"] not in (
                 "LimitExceededException",
                 "ProvisionedThroughputExceededException",
+                "ResourceInUseException",
             ):
                 raise
             time.sleep(0.25)

@@ -11,6 +11,7 @@ from hashlib import md5
 from itertools import pairwise
 from typing import Any
 
+from infra.local.kinesis import fan_out_cases, scaling_cases
 from infra.local.kinesis.subject import FIRST, Subject, patiently
 
 _HASH_KEYS = 1 << 128
@@ -400,6 +401,8 @@ def control_calls_have_rates(subject: Subject) -> None:
 
 
 CASES: Sequence[Callable[[Subject], None]] = (
+    *fan_out_cases.CASES,
+    *scaling_cases.CASES,
     a_provisioned_stream_has_the_shards_it_asked_for,
     an_on_demand_stream_starts_with_four_shards,
     a_name_is_taken_once,

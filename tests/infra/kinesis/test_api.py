@@ -192,7 +192,7 @@ def test_a_stream_made_again_does_not_honour_old_iterators(call: Call) -> None:
 @pytest.mark.parametrize(
     ("error", "operation", "members"),
     [
-        ("UnknownOperationException", "UpdateShardCount", {}),
+        ("UnknownOperationException", "StartStreamEncryption", {}),
         ("SerializationException", "PutRecord", {"StreamName": 1}),
         ("SerializationException", "PutRecord", {"StreamName": "s", "Data": "?", "PartitionKey": "k"}),
         ("ValidationException", "PutRecord", {"StreamName": "s", "Data": "AAAA"}),

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import threading
 import time
 import urllib.request
 from base64 import b64encode
@@ -14,9 +13,10 @@ from typing import Any
 import pytest
 from h2.errors import ErrorCodes
 
+from infra.local.kinesis import fan_out_cases, scaling_cases, testing
 from infra.local.kinesis.http2_client import Http2Client
 from infra.local.kinesis.process import ServerProcess
-from infra.local.kinesis.testing import CASES, Subject, an_answer_holds_at_most_ten_mib
+from infra.local.kinesis.testing import CASES, Subject
 
 pytestmark = pytest.mark.integration
 
@@ -61,9 +61,27 @@ def _faults(server: ServerProcess, *rules: dict[str, Any]) -> None:
     urllib.request.urlopen(request).close()
 
 
+# Every call is made by one of these; the rest, which is about rates and sizes, is for long runs.
+_SHORT = {
+    testing.a_provisioned_stream_has_the_shards_it_asked_for,
+    testing.a_deleted_stream_is_gone,
+    testing.records_come_back_in_order_with_what_was_put,
+    testing.a_request_holds_at_most_500_records,
+    testing.merged_shards_have_one_child,
+    testing.a_closed_shard_is_read_to_its_end_and_names_its_children,
+    testing.streams_are_listed_in_pages,
+    fan_out_cases.a_deregistered_consumer_is_gone,
+    fan_out_cases.consumers_are_listed_in_pages,
+    fan_out_cases.a_subscription_tells_records_as_they_come_and_where_to_go_on,
+    fan_out_cases.a_closed_shard_ends_its_subscription_with_its_children,
+    scaling_cases.a_halved_shard_count_merges_neighbours,
+    scaling_cases.a_stream_keeps_its_shards_when_its_mode_is_switched,
+}
+
+
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=pytest.mark.soak) if case is an_answer_holds_at_most_ten_mib else case for case in CASES],
+    [case if case in _SHORT else pytest.param(case, marks=pytest.mark.soak) for case in CASES],
     ids=lambda case: case.__name__,
 )
 def test_it_behaves_like_kinesis(server: ServerProcess, client: Any, case: Callable[[Subject], None]) -> None:
@@ -99,22 +117,25 @@ def test_answers_wait_for_the_window_of_the_connection(plain: ServerProcess) -> 
         assert all(len(json.loads(wire.body(stream))["Records"]) == 20 for stream in streams)
 
 
-def test_large_bodies_take_turns_for_room(plain: ServerProcess) -> None:
-    def put() -> None:
-        with Http2Client(plain.port) as wire:
-            _put(wire, b"x" * 1_000_000, 10)
+def test_large_bodies_take_turns_for_room(wire: Http2Client) -> None:
+    first, second = (wire.begin(_TARGET + "PutRecords", 20 << 20) for _ in range(2))  # 32 MiB fit together
+    wire.push(first, b"x" * (1 << 20))
+    wire.push(second, b"x" * (256 << 10))
+    _call(wire, "DescribeStreamSummary", StreamName="s")
+    assert (wire.room(first) > 0, wire.room(second)) == (True, 0)
+    wire.cancel(first)
+    while not wire.room(second):
+        wire.take_in()
 
-    threads = [threading.Thread(target=put) for _ in range(3)]  # 40 MiB: more than there is room for at once
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    with Http2Client(plain.port) as wire:
-        iterator, seen = _first(wire), 0
-        while seen < 30:
-            answer = _call(wire, "GetRecords", ShardIterator=iterator)
-            iterator, seen = answer["NextShardIterator"], seen + len(answer["Records"])
-            assert answer["Records"]
+
+def test_what_a_cancelled_body_held_back_is_given_to_others(wire: Http2Client) -> None:
+    whole = wire.begin(_TARGET + "PutRecords", 20 << 20)
+    wire.push(whole, b"x")
+    for _ in range(140):  # 35 MiB for which there is no room; the connection has a window of 32
+        waiting = wire.begin(_TARGET + "PutRecords", 20 << 20)
+        wire.push(waiting, b"x" * (256 << 10))
+        wire.cancel(waiting)
+    _call(wire, "DescribeStreamSummary", StreamName="s")
 
 
 def test_a_body_over_the_limit_is_refused_and_the_connection_lives(wire: Http2Client) -> None:
