@@ -4,6 +4,7 @@ kcl = java_kcl("3.5.1", console)
 drained = drain(kcl, aws=aws, stream=stream, events=400_000)
 """
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -43,7 +45,15 @@ class Drained:
     peak_mib: float
 
 
-def drain(kcl: JavaKcl, *, aws: Aws, stream: str, events: int, within_s: float = 300.0) -> Drained:
+def drain(
+    kcl: JavaKcl,
+    *,
+    aws: Aws,
+    stream: str,
+    events: int,
+    retrieval: Literal["POLLING", "FANOUT"] = "POLLING",
+    within_s: float = 300.0,
+) -> Drained:
     """Read `stream` from its start until `events` records were counted, in a lease table of its own.
 
     Raises TimeoutError where that takes longer than `within_s`, RuntimeError for a daemon that ends.
@@ -60,7 +70,7 @@ def drain(kcl: JavaKcl, *, aws: Aws, stream: str, events: int, within_s: float =
         application=application,
         aws=aws,
         fleet=KinesisSourceSettings(poll_s=0.2),  # five reads a second: all that a shard gives
-        kcl=kcl.settings,
+        kcl=dataclasses.replace(kcl.settings, retrieval=retrieval),
     )
     log = folder / "daemon.log"
     daemon = kcl.start(folder, text, aws=aws, log=log)

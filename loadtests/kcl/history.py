@@ -185,7 +185,7 @@ class History:
         return Finding(
             tried=f"{len(sender.sent)} records sent meanwhile",
             seen=f"{lost} lost, {total - len(self._delivered())} delivered twice",
-            is_good=passed_s is not None,
+            is_good=passed_s is not None and bool(sender.sent),
         )
 
     def _has_whole_rows(self) -> Finding:
