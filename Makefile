@@ -10,11 +10,11 @@ PY := .venv/bin/python
 BOARD := dashboards/board
 GROUPS := producers consumers function dashboards local loadtests dev ministack peers
 
-.PHONY: help demo test unit soak up down wheel lint lock setup clean
+.PHONY: help demo test unit soak peer-kcl up down wheel lint lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: setup ## Shop, pipeline and live board on this machine (SECONDS=60 stops by itself; STREAM=kafka in place of Kinesis)
 	$(PY) -m infra.local demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS)) \
@@ -28,6 +28,9 @@ unit: setup ## The fast tests alone
 
 soak: setup ## The long ones: a year of a real shop, with kill -9 of every process while it flows
 	$(PY) -m pytest -m soak --capture=no
+
+peer-kcl: setup ## Share a lease table with the Java KCL, 2.5.4 and 3.5.1: joins, a split, kills, stops
+	$(PY) -m loadtests peer-kcl
 
 up: setup ## Start the local parts in the background
 	$(PY) -m infra.local up --detach $(if $(STREAM),--stream $(STREAM))

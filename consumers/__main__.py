@@ -4,14 +4,21 @@ Each verb imports its own libraries when it runs: live needs a quarter of the me
 """
 
 import importlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from consumers.keeper.settings import KeeperSettings, MigrateSettings
-from consumers.settings import ColdSettings, LiveSettings
+from consumers.settings import ColdSettings, KclPropertiesSettings, LiveSettings
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Outage
+
+if TYPE_CHECKING:
+    from consumers.feeds import KclHost, StreamRole
 
 _ELSEWHERE = {
     "account": "consumers.account.command",
@@ -39,24 +46,87 @@ def consumers() -> None:
     """Read the streams into the stores, and account for every line."""
 
 
+_ROLE = click.option(
+    "--stream",
+    "role",
+    type=click.Choice(["transactions", "access"]),
+    default="transactions",
+    show_default=True,
+    help="For the KCL, which reads one stream: the [streams] setting that names it.",
+)
+
+
+def _hosted(command: Callable[..., Any]) -> Callable[..., Any]:
+    host = click.option(
+        "--host",
+        type=click.Choice(["fleet", "kcl"]),
+        default="fleet",
+        show_default=True,
+        help="Who leases and reads the shards: this worker with its fleet, or AWS's MultiLangDaemon (docs/kcl.md).",
+    )
+    return host(_ROLE(command))
+
+
+def _host_of(host: str, role: "StreamRole") -> "tuple[threading.Event, KclHost | None]":
+    """When to stop, and the daemon that started this process, if one did."""
+    if host == "fleet":
+        return stop_on_signals(), None
+    from consumers.feeds import KclHost
+    from consumers.sources.kcl.wire import stdio
+
+    return threading.Event(), KclHost(role=role, wire=stdio())
+
+
 @consumers.command()
+@_hosted
 @with_settings(LiveSettings)
-def live(settings: LiveSettings) -> None:
+def live(settings: LiveSettings, host: str, role: "StreamRole") -> None:
     """Index orders in OpenSearch as they arrive, until SIGTERM."""
     from consumers.live_process import run_live
 
     log_to_stderr()
-    run_live(settings, stop_on_signals())
+    stop, kcl = _host_of(host, role)
+    run_live(settings, stop, kcl=kcl)
 
 
 @consumers.command()
+@_hosted
 @with_settings(ColdSettings)
-def cold(settings: ColdSettings) -> None:
+def cold(settings: ColdSettings, host: str, role: "StreamRole") -> None:
     """Write orders, letters and the raw records to S3, a span at a time, until SIGTERM."""
     from consumers.cold_process import run_cold
 
     log_to_stderr()
-    run_cold(settings, stop_on_signals())
+    stop, kcl = _host_of(host, role)
+    run_cold(settings, stop, kcl=kcl)
+
+
+@consumers.command("kcl-properties")
+@click.argument("application", type=click.Choice(["live", "cold"]))
+@_ROLE
+@click.option(
+    "--python",
+    default=sys.executable,
+    show_default="this one",
+    help="The interpreter that the daemon is to start, without spaces in its path.",
+)
+@with_settings(KclPropertiesSettings)
+def kcl_properties(settings: KclPropertiesSettings, application: str, role: "StreamRole", python: str) -> None:
+    """Print the file from which AWS's MultiLangDaemon runs live or cold, see docs/kcl.md."""
+    from consumers.feeds import require_kinesis_stream
+    from consumers.sources.kcl.properties import properties
+
+    require_kinesis_stream(settings.streams, role)
+    section = settings.live if application == "live" else settings.cold
+    text = properties(
+        command=[python, "-m", "consumers", application, "--host", "kcl", "--stream", role],
+        stream=getattr(settings.streams, role),
+        application=section.application if role == "transactions" else section.access_application,
+        aws=settings.aws,
+        fleet=settings.fleet if application == "live" else settings.cold_fleet,
+        kcl=settings.kcl,
+    )
+    click.echo(text, nl=False)
 
 
 @consumers.command()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from consumers.cold import Buckets, ColdPath, Limits
 from consumers.delivery import Shard
-from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.feeds import Feed, KclHost, feeds_of, run_feeds
 from consumers.fleet.metrics import publishing
 from consumers.reference.judges import Judges, judges_of
 from consumers.report import reporting
@@ -26,18 +26,18 @@ _MIB = 1 << 20
 _CONNECTIONS = 64  # shards that put at the same time without waiting for a connection
 
 
-def run_cold(settings: ColdSettings, stop: threading.Event) -> None:
+def run_cold(settings: ColdSettings, stop: threading.Event, *, kcl: KclHost | None = None) -> None:
     """Read the streams into the lake until `stop` is set; all that was accepted is in it then.
 
-    Waits for a service that goes away. Raises ConfigError for what the operator has to change, such as a bucket that
-    is not there.
+    With `kcl` one shard of one stream, until its daemon hangs up. Waits for a service that goes away. Raises
+    ConfigError for what the operator has to change, such as a bucket that is not there.
     """
     with judges_of(settings, stop) as judges:
         if judges is not None:
-            _run(settings, judges, stop)
+            _run(settings, judges, stop, kcl)
 
 
-def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
+def _run(settings: ColdSettings, judges: Judges, stop: threading.Event, kcl: KclHost | None) -> None:
     lake, restricted = buckets_of(settings)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_buckets([lake.check, restricted.check], settings.cold, stop, clock, rng):
@@ -50,6 +50,7 @@ def _run(settings: ColdSettings, judges: Judges, stop: threading.Event) -> None:
         fleet=settings.cold_fleet,
         section="cold_fleet",
         reading=settings.cold_reading,
+        kcl=kcl,
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
     worker = settings.cold_fleet.worker or socket.gethostname()

@@ -1,9 +1,10 @@
 """What live and cold read: each stream through a source of its own, with the judge of its records."""
 
+import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from consumers.delivery import Path, Shard, Source
 from consumers.fleet.standby import StandbySource
@@ -11,6 +12,8 @@ from consumers.fleet.wishes import DynamoDbWishes
 from consumers.reference.judges import Judges
 from consumers.settings import Operations
 from consumers.sources.kafka.settings import KafkaSourceSettings
+from consumers.sources.kcl.source import KclSource
+from consumers.sources.kcl.wire import Wire
 from consumers.sources.kinesis.allowance import Allowance
 from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
@@ -46,6 +49,17 @@ class Feed:
     application: str
     judge: Judge
     source: ReportingSource
+
+
+StreamRole = Literal["transactions", "access"]  # as [streams] has them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KclHost:
+    """The MultiLangDaemon as the host of this process: one shard of the one stream that its file names."""
+
+    role: StreamRole
+    wire: Wire
 
 
 class Transported(Protocol):
@@ -111,14 +125,21 @@ def feeds_of(
     fleet: KinesisSourceSettings,
     section: str,
     reading: KinesisReadingSettings | None = None,
+    kcl: KclHost | None = None,
 ) -> list[Feed]:
-    """The streams that are set. `orders` and `access` are the applications' names. Raises ConfigError."""
+    """The streams that are set; with `kcl` the one of which it is the host. Raises ConfigError.
+
+    `orders` and `access` are the applications' names. `fleet` and `section`: see `source_of`.
+    """
     if settings.streams.access == settings.streams.transactions:
         raise ConfigError(f"[streams] transactions and access are both {settings.streams.access!r}: give each its own")
-    wanted: list[tuple[str, str, Judge]] = [
-        (settings.streams.transactions, orders, judges.orders),
-        (settings.streams.access, access, judges.access),
-    ]
+    wanted: dict[StreamRole, tuple[str, str, Judge]] = {
+        "transactions": (settings.streams.transactions, orders, judges.orders),
+        "access": (settings.streams.access, access, judges.access),
+    }
+    if kcl is not None:
+        require_kinesis_stream(settings.streams, kcl.role)
+        wanted = {kcl.role: wanted[kcl.role]}
     reading = reading or KinesisReadingSettings()
     allowance = Allowance(reading.memory_mib << 20)  # one a process, whatever it reads
     return [
@@ -128,11 +149,27 @@ def feeds_of(
             judge=judge,
             source=source_of(
                 settings, stream, application, fleet, section=section, reading=reading, allowance=allowance
+            )
+            if kcl is None
+            else KclSource(
+                stream=stream,
+                wire=kcl.wire,
+                checkpoint_s=fleet.checkpoint_s,
+                clock=SystemClock(),
+                rng=random.Random(),
             ),
         )
-        for stream, application, judge in wanted
+        for stream, application, judge in wanted.values()
         if stream
     ]
+
+
+def require_kinesis_stream(streams: Streams, role: StreamRole) -> None:
+    """Raises ConfigError where the KCL has nothing to read."""
+    if streams.transport != "kinesis":
+        raise ConfigError(f"the KCL reads Kinesis, and [streams] transport is {streams.transport}")
+    if not getattr(streams, role):
+        raise ConfigError(f"[streams] {role} is not set: there is nothing for the KCL to read")
 
 
 def run_feeds(feeds: Sequence[Feed], open_path: Callable[[Feed, Shard], Path], stop: threading.Event) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from opensearchpy import OpenSearch
 
 from consumers.delivery import Shard
-from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.feeds import Feed, KclHost, feeds_of, run_feeds
 from consumers.fleet.metrics import publishing
 from consumers.live import LivePath
 from consumers.reference.judges import Judges, judges_of
@@ -25,18 +25,18 @@ from runtime.outage import Stop, Trouble, wait_at_start
 from runtime.settings import masked
 
 
-def run_live(settings: LiveSettings, stop: threading.Event) -> None:
+def run_live(settings: LiveSettings, stop: threading.Event, *, kcl: KclHost | None = None) -> None:
     """Read the streams into the store until `stop` is set; all accepted work is checkpointed then.
 
-    Waits for a store that goes away. Raises ConfigError for what the operator has to change, such as the address of a
-    store that does not answer at the start.
+    With `kcl` one shard of one stream, until its daemon hangs up. Waits for a store that goes away. Raises ConfigError
+    for what the operator has to change, such as the address of a store that does not answer at the start.
     """
     with judges_of(settings, stop) as judges:
         if judges is not None:
-            _run(settings, judges, stop)
+            _run(settings, judges, stop, kcl)
 
 
-def _run(settings: LiveSettings, judges: Judges, stop: threading.Event) -> None:
+def _run(settings: LiveSettings, judges: Judges, stop: threading.Event, kcl: KclHost | None) -> None:
     client = connect(settings.opensearch, connections=64)
     tally, clock, rng = Tally(), SystemClock(), random.Random()
     if not await_store(client, settings, stop, clock, rng):
@@ -49,6 +49,7 @@ def _run(settings: LiveSettings, judges: Judges, stop: threading.Event) -> None:
         fleet=settings.fleet,
         section="fleet",
         reading=settings.reading,
+        kcl=kcl,
     )
 
     def open_path(feed: Feed, shard: Shard) -> LivePath:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from consumers.sources.kafka.settings import KafkaSourceSettings
+from consumers.sources.kcl.settings import Kcl
 from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.lambda_.settings import LambdaSourceSettings
@@ -191,3 +192,16 @@ class ColdSettings:
     cold: Cold = Cold()
     operations: Operations = Operations()
     metrics: Metrics = Metrics()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KclPropertiesSettings:
+    """What `python -m consumers kcl-properties` reads."""
+
+    aws: Aws = Aws()
+    streams: Streams = Streams()
+    fleet: KinesisSourceSettings = KinesisSourceSettings()
+    cold_fleet: ColdFleet = ColdFleet()
+    live: Live = Live()
+    cold: Cold = Cold()
+    kcl: Kcl = Kcl()

@@ -18,6 +18,9 @@ from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
 from loadtests.hold import hold as hold_rate
 from loadtests.judgement.verdicts import judge_month, sentences
+from loadtests.kcl.check import check as check_peers
+from loadtests.kcl.history import Kind
+from loadtests.kcl.java import RELEASES
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
 
@@ -72,6 +75,22 @@ def judge(file: Path, first: datetime, last: datetime, as_machine: bool) -> None
     """Judge days of the Online Retail export FILE by what the days before have taught, with errors planted beside."""
     found = judge_month(file, first.date(), last.date())
     click.echo(msgspec.json.encode(found).decode() if as_machine else sentences(found))
+
+
+@main.command("peer-kcl")
+@click.option("--release", type=click.Choice(RELEASES), multiple=True, default=RELEASES, help="Default: all of them.")
+@click.option(
+    "--first",
+    type=click.Choice(["java", "python"]),
+    multiple=True,
+    default=["java", "python"],
+    help="Who starts first.",
+)
+@with_settings(LocalSettings)
+def peer_kcl(settings: LocalSettings, release: tuple[str, ...], first: tuple[Kind, ...]) -> None:
+    """Share a lease table with the Java KCL: joins, a split, kills, stops. Exit code 0 if all went well."""
+    if not check_peers(settings, release, first, Console()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -150,7 +150,8 @@ def load(
     may_be_absent = named is None or (file is None and default_may_be_absent)
     tables, source = _read(named or DEFAULT_FILE, may_be_absent)
     hints = get_type_hints(cls)
-    sections = {f.name: _section(hints[f.name], f.name, tables, source, environ) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    sections = {name: _section(hints[name], name, tables, source, _environ_of(name, names, environ)) for name in names}
     return cls(**sections)
 
 
@@ -187,6 +188,21 @@ def _read(path: Path, may_be_absent: bool) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error
 
 
+def _environ_of(section: str, sections: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `section`. Those of `cold_fleet` begin as those of `cold` do: the longer name has them."""
+    longer = tuple(_prefix(name) for name in sections if name.startswith(f"{section}_"))
+    own = _prefix(section)
+    return {
+        variable: value
+        for variable, value in environ.items()
+        if variable.startswith(own) and not variable.startswith(longer)
+    }
+
+
+def _prefix(section: str) -> str:
+    return f"STOREPULSE_{section}_".upper()
+
+
 def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Any:
     table = tables.get(name, {})
     if not isinstance(table, dict):
@@ -199,13 +215,11 @@ def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, enviro
     values = {
         key: _convert(value, hints[key], f"{source}: [{name}] {key}", strict=True) for key, value in table.items()
     }
-    prefix = f"STOREPULSE_{name}_".upper()
-    for variable in environ:
-        if variable.startswith(prefix):
-            key = variable.removeprefix(prefix).lower()
-            if key not in fields:
-                raise ConfigError(f"{variable}: [{name}] has no setting {key!r}; it has {', '.join(fields)}")
-            values[key] = _convert(environ[variable], hints[key], variable, strict=False)
+    for variable, value in environ.items():
+        key = variable.removeprefix(_prefix(name)).lower()
+        if key not in fields:
+            raise ConfigError(f"{variable}: [{name}] has no setting {key!r}; it has {', '.join(fields)}")
+        values[key] = _convert(value, hints[key], variable, strict=False)
     return cls(**values)
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from consumers.delivery import Path, Shard
-from consumers.feeds import Feed, feeds_of, run_feeds
+from consumers.feeds import Feed, KclHost, StreamRole, feeds_of, run_feeds
 from consumers.reference.judges import Judges
 from consumers.settings import LiveSettings
+from consumers.sources.kcl.testing import FakeDaemon
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.source import ShardStatus
 from consumers.stages.testing import access_judge, judge
 from runtime.errors import ConfigError
-from runtime.settings import Aws, Streams
+from runtime.settings import Aws, Streams, Transport
 
 pytestmark = pytest.mark.unit
 
@@ -80,3 +81,22 @@ def test_two_kinds_of_lines_never_share_a_stream() -> None:
     settings = LiveSettings(streams=Streams(transactions="all", access="all"))
     with pytest.raises(ConfigError, match="give each its own"):
         feeds_of(settings, JUDGES, orders="a", access="b", fleet=KinesisSourceSettings(), section="fleet")
+
+
+def under_kcl(role: StreamRole, *, access: str = "clicks", transport: Transport = "kinesis") -> list[Feed]:
+    settings = LiveSettings(streams=Streams(transactions="sales", access=access, transport=transport))
+    host = KclHost(role=role, wire=FakeDaemon([]))
+    return feeds_of(settings, JUDGES, orders="a", access="b", fleet=KinesisSourceSettings(), section="fleet", kcl=host)
+
+
+def test_a_daemon_has_one_stream_with_that_streams_judge() -> None:
+    (sales,), (clicks,) = under_kcl("transactions"), under_kcl("access")
+    assert (sales.stream, sales.judge) == ("sales", JUDGES.orders)
+    assert (clicks.stream, clicks.judge) == ("clicks", JUDGES.access)
+
+
+def test_a_daemon_without_a_stream_of_kinesis_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="reads Kinesis"):
+        under_kcl("transactions", transport="kafka")
+    with pytest.raises(ConfigError, match="access is not set"):
+        under_kcl("access", access="")

@@ -41,6 +41,18 @@ def test_the_environment_overrides_the_file(file: Path) -> None:
     assert (settings.aws.region, settings.tail.poll_s) == ("us-east-1", 0.2)
 
 
+def test_a_section_whose_name_begins_as_anothers_has_variables_of_its_own() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Both:
+        tail: Tail = Tail()
+        tail_end: Tail = Tail()
+
+    settings = load(
+        Both, file=Path("/dev/null"), environ={"STOREPULSE_TAIL_END_LINES": "3", "STOREPULSE_TAIL_LINES": "4"}
+    )
+    assert (settings.tail_end.lines, settings.tail.lines) == (3, 4)
+
+
 def test_the_environment_can_name_the_file(file: Path) -> None:
     assert load(Process, environ={"STOREPULSE_SETTINGS": str(file)}).aws.region == "eu-west-1"
 
