@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_OWNER = "the KCL"  # of every shard
 _LOST = "ShutdownException"  # the daemon no longer has the lease
 # DynamoDB throttles, or is away.
 _PASSING = frozenset({"ThrottlingException", "KinesisClientLibDependencyException", "InvalidStateException"})
@@ -32,9 +33,6 @@ _PASSING = frozenset({"ThrottlingException", "KinesisClientLibDependencyExceptio
 
 class _CheckpointFailed(Outage):
     """The daemon could not store it now."""
-
-
-_OWNER = "the KCL"
 
 
 class KclSource:
