@@ -1,6 +1,5 @@
 """The readers that `bench fleet` sets beside ours: async-kinesis, and the Java KCL with AWS's MultiLangDaemon."""
 
-import importlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,8 +8,10 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from loadtests.bench import fleet_kcl
 from loadtests.bench.fleet_child import Drained, Job
 from loadtests.bench.producers import python_of_peers
+from loadtests.kcl.java import java_kcl
 from runtime.errors import ConfigError
 
 KCL = "3.5.1"
@@ -43,15 +44,14 @@ def async_kinesis(console: Console) -> Drain | None:
 def multilang(console: Console) -> Drain | None:
     """The same; its CPU and time are those from its first child on."""
     try:
-        kcl = importlib.import_module("loadtests.bench.fleet_kcl")
-        java = importlib.import_module("loadtests.kcl.java").java_kcl(KCL, console)
-    except (ImportError, ConfigError, OSError) as error:
+        java = java_kcl(KCL, console)
+    except (ConfigError, OSError) as error:
         console.print(f"the MultiLangDaemon is left out, not installed: {error}")
         return None
 
     def drain(job: Job) -> Drained:
         began_s = time.time()
-        done = kcl.drain(java, aws=job.aws, stream=job.stream, events=job.records)
+        done = fleet_kcl.drain(java, aws=job.aws, stream=job.stream, events=job.records)
         return Drained(
             records=done.events,
             cpu_s=done.cpu_s,

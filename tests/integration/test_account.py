@@ -95,7 +95,8 @@ def lines_of(account: Account, store: str, path: str) -> list[Line]:
     return [line for gap in gaps if str(gap.path).endswith(path) for line in gap.lines]
 
 
-@pytest.mark.parametrize("transport", ["kinesis", pytest.param("kafka", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("transport", ["kinesis", "kafka"])
 def test_losses_in_each_store_are_named_each_in_its_place(
     start_pipeline: Callable[..., Pipeline], transport: str
 ) -> None:

@@ -39,6 +39,7 @@ def reasons_by_invoice(pipeline: Pipeline) -> dict[str, frozenset[str]]:
     return {letter["order_id"]: frozenset(letter["reasons"]) for letter in letters}
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not EXPORT.is_file(), reason=f"the Online Retail export is not here: {EXPORT}")
 def test_december_2010_is_in_all_three_stores_to_the_penny(
     start_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch

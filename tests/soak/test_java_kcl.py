@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,10 @@ class _Pipeline:
     def emit(self, first: int, count: int) -> None:
         """Orders in aggregates, by themselves at the end."""
         numbers = range(first, first + count)
-        events = [encoded(order(event_id=f"{self._name}-{n}"), file=self._name, offset=n) for n in numbers]
+        now = datetime.now(UTC).isoformat()
+        events = [
+            encoded(order(event_id=f"{self._name}-{n}", event_time=now), file=self._name, offset=n) for n in numbers
+        ]
         for place in range(_PLACES):
             hash_key = place * (LARGEST_HASH_KEY // _PLACES)
             mine = events[place:-1:_PLACES]

@@ -16,7 +16,6 @@ from contract.reference import LEAD, Customer, Price, Snapshot, summary_key
 from producers.reference.publish import publish
 from runtime.objects.testing import Fault, MemoryObjects
 from runtime.outage import Outage, Trouble
-from runtime.settings import Reference
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -278,7 +277,7 @@ def test_a_fault_in_a_look_does_not_end_the_looking(caplog: pytest.LogCaptureFix
 def test_a_host_without_a_thread_looks_when_it_is_asked_to_and_not_more_often_than_it_should() -> None:
     bench = Bench()
     bench.publish(100)
-    lookout = Lookout(bench.reader, Reference(poll_s=20.0), bench.clock)
+    lookout = Lookout(bench.reader, 20.0, bench.clock)
     bench.bucket.trouble = lambda operation, key: Fault.BEFORE
     with pytest.raises(Outage):  # nothing is judged before the first look
         lookout.look()

@@ -63,6 +63,7 @@ def test_ctrl_c_ends_the_sale_with_an_account_and_the_next_demo_goes_on_from_the
     assert stack.processes() == []
 
 
+@pytest.mark.soak
 def test_a_second_ctrl_c_does_not_wait_for_an_order_that_is_lost_and_the_next_demo_names_its_file(
     stack: Commands,
 ) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -72,8 +73,9 @@ class Shop:
 
     def put(self, count: int) -> None:
         """Orders with their numbers as offsets; every tenth has the wrong total. And one heartbeat."""
+        now = datetime.now(UTC).isoformat()
         for number in range(self.sent, self.sent + count):
-            event = order(event_id=f"e-{number}", total=2025 if number % 10 else 1)
+            event = order(event_id=f"e-{number}", event_time=now, total=2025 if number % 10 else 1)
             self.producer.send(self.topic, encoded(event, offset=number), partition=number % PARTITIONS)
         self.producer.send(self.topic, msgspec.json.encode(heartbeat(lines=self.sent)), partition=0)
         self.sent += count

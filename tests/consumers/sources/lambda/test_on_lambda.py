@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import datetime as dt
 import io
 import json
 import time
@@ -114,6 +115,11 @@ def deployed(stack: Endpoints, tmp_path: Path) -> Iterator[_Deployed]:
     made.remove()
 
 
+def sold(event_id: str) -> Any:
+    """A good order of now: its arrival is the stream's own."""
+    return order(event_id=event_id, event_time=dt.datetime.now(dt.UTC).isoformat())
+
+
 def packed(contents: Sequence[bytes]) -> bytes:
     return aggregated([UserRecord("a", content) for content in contents])
 
@@ -147,7 +153,7 @@ def test_records_of_a_real_stream_are_an_event(deployed: _Deployed, stack: Endpo
     kinesis, stream, name = client("kinesis", stack.aws), f"{deployed.name}-orders", deployed.name
     kinesis.create_stream(StreamName=stream, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
-    contents = [encoded(order(event_id=f"{name}-{n}"), file=name, offset=n) for n in range(4)]
+    contents = [encoded(sold(f"{name}-{n}"), file=name, offset=n) for n in range(4)]
     for data in (contents[0], packed(contents[1:])):
         kinesis.put_record(StreamName=stream, Data=data, PartitionKey="a")
     (shard,) = kinesis.list_shards(StreamName=stream)["Shards"]
@@ -176,7 +182,7 @@ def test_a_mapping_brings_the_records_of_a_stream(deployed: _Deployed, stack: En
     stream, name = f"{deployed.name}-orders", deployed.name
     kinesis.create_stream(StreamName=stream, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
-    contents = [encoded(order(event_id=f"{name}-{n}"), file=name, offset=n) for n in range(4)]
+    contents = [encoded(sold(f"{name}-{n}"), file=name, offset=n) for n in range(4)]
     for data in (contents[0], packed(contents[1:])):
         kinesis.put_record(StreamName=stream, Data=data, PartitionKey="a")
     deployed.read(kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"])
