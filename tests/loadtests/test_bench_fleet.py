@@ -47,10 +47,10 @@ def test_hand_overs_are_held_against_the_settings() -> None:
 def test_a_daemon_that_is_not_installed_is_said_and_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def absent(name: str) -> None:
+    def absent(*_: object) -> None:
         raise ConfigError("no jars")
 
-    monkeypatch.setattr(fleet_others.importlib, "import_module", absent)
+    monkeypatch.setattr(fleet_others, "java_kcl", absent)
     assert fleet_others.multilang(Console(file=sys.stdout, width=500)) is None
     assert "the MultiLangDaemon is left out, not installed: no jars" in capsys.readouterr().out
 
