@@ -97,7 +97,8 @@ def has_indexed(pipeline: Pipeline, orders: int) -> bool:
 
 
 @pytest.mark.timeout(900)  # five times what it takes on busy cores
-@pytest.mark.parametrize("transport", ["kinesis", pytest.param("kafka", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("transport", ["kinesis", "kafka"])
 def test_kill_9_of_every_process_loses_and_doubles_nothing(
     start_pipeline: Callable[..., Pipeline], transport: Transport
 ) -> None:

@@ -50,7 +50,7 @@ class _Pipeline:
             "STOREPULSE_SETTINGS": str(stack.home.settings_file),
             "STOREPULSE_STREAMS_TRANSACTIONS": name,
             "STOREPULSE_STREAMS_ACCESS": "",
-            "STOREPULSE_IDENTITY_KEY_FILE": str(key),
+            "STOREPULSE_IDENTITY_KEY": str(key),
             "STOREPULSE_REFERENCE_CATALOGUE": "",
             "STOREPULSE_LIVE_APPLICATION": f"{name}-live",
             "STOREPULSE_COLD_APPLICATION": f"{name}-cold",

@@ -95,6 +95,9 @@ class Subject(AbstractContextManager["Subject"]):
         try:
             call(**arguments)
         except ClientError as refusal:
+            if error != "LimitExceededException" == refusal.response["Error"]["Code"]:  # of the calls before this one
+                time.sleep(1)
+                return self.refused(error, call, **arguments)
             assert refusal.response["Error"]["Code"] == error, refusal
             known = getattr(self.client.exceptions, error, ClientError) if error in _MODELLED else ClientError
             assert isinstance(refusal, known)

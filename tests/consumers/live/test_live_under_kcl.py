@@ -25,7 +25,7 @@ def environ(folder: Path, **settings: str) -> dict[str, str]:
     key = folder / "identity.key"
     key.write_text(json.dumps({"key_id": "k1", "secret": base64.b64encode(b"s" * 32).decode()}))
     (folder / "settings.toml").write_text("")
-    own = {"STOREPULSE_SETTINGS": str(folder / "settings.toml"), "STOREPULSE_IDENTITY_KEY_FILE": str(key)}
+    own = {"STOREPULSE_SETTINGS": str(folder / "settings.toml"), "STOREPULSE_IDENTITY_KEY": str(key)}
     return {**os.environ, **own, **settings}
 
 
