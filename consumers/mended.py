@@ -5,15 +5,15 @@ history. In SQL that Redshift, DuckDB and Athena read.
 """
 
 
-def letters_open(letters: str, orders: str, hits: str) -> str:
+def letters_open(letters: str, *accepted: str) -> str:
     """The text of the view: the rows of `letters` whose line has not been accepted since.
 
+    `accepted`: where such a line may lie. Among duplicates too: an event that came from elsewhere meanwhile.
     A letter counts by the verdict that came first, however often it was refused again. A foreign producer's record has
     no line: its letter stays.
     """
-    again = (
-        f"SELECT origin_file, origin_offset FROM {orders} WHERE origin_attempt > 0"
-        f" UNION SELECT origin_file, origin_offset FROM {hits} WHERE origin_attempt > 0"
+    again = " UNION ".join(
+        f"SELECT origin_file, origin_offset FROM {table} WHERE origin_attempt > 0" for table in accepted
     )
     return (
         f"SELECT l.* FROM {letters} l LEFT JOIN ({again}) again"

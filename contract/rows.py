@@ -124,7 +124,7 @@ class MendedLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
 
     letter_id: str
     read_on: dt.date
-    arrived_at: dt.datetime  # of the letter, where that is known
+    arrived_at: dt.datetime  # of what was accepted, until the letter itself comes; then the letter's
     origin: Origin | None = None
     mended_at: dt.datetime  # arrival of what was accepted
 

@@ -45,6 +45,11 @@ class Conflict:
     def first(self) -> Row:
         return self.lines[0]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the lines of the first order are there: the lake takes in one table after the other."""
+        return len(self.order_lines) == int(self.first["line_count"])
+
     def by_line(self) -> dict[Line, Row]:
         """Every line of it."""
         return {line_of(row): row for row in self.lines}
@@ -138,7 +143,9 @@ class ConflictDuty:
                 if stop.is_set():
                     return
                 check()
-                corrected += self._store.correct(self._lake.with_order_lines(found.wrong), check)
+                whole = [each for each in self._lake.with_order_lines(found.wrong) if each.is_whole]
+                waiting += len(found.wrong) - len(whole)
+                corrected += self._store.correct(whole, check) if whole else 0
         self._corrected += corrected
         if corrected:
             _log.info("%s: %d corrected, of %s", self.name, corrected, day)

@@ -26,7 +26,7 @@ def _view(name: str, text: str) -> Migration:
 _VIEWS: Mapping[int, Sequence[Migration]] = {
     0: [_view("sales_by_day", _SALES_BY_DAY)],
     1: [_view(name, text) for name, text in checkout_views("orders", "hits").items()],
-    2: [_view("letters_open", letters_open("letters", "orders", "hits"))],
+    2: [_view("letters_open", letters_open("letters", "orders", "hits", "duplicates"))],
 }
 
 

@@ -179,7 +179,7 @@ class MemoryStore:
         )
 
     def _lines(self) -> Iterator[Stored]:
-        accepted = {(row.file_id, row.offset) for row in self.rows if row.attempt and row.kind in ACCEPTED}
+        accepted = {(row.file_id, row.offset) for row in self.rows if row.attempt and row.kind is not Kind.LETTER}
         for row in self.rows:
             is_mended = row.kind is Kind.LETTER and (row.file_id, row.offset) in accepted
             if row.file_id is not None and not row.of_heartbeat and not is_mended:
@@ -225,7 +225,7 @@ def grouped(rows: Iterable[Stored]) -> Iterator[Group]:
             last=max(row.offset for row in of_group),
             revenue=sum(row.revenue for row in of_group) if kind is Kind.ORDER else 0,
             arrived_at=min(row.arrived_at for row in of_group),
-            mended=sum(row.attempt > 0 for row in of_group),
+            mended=sum(row.attempt > 0 for row in of_group) if kind in ACCEPTED else 0,
         )
 
 

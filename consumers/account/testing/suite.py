@@ -39,17 +39,20 @@ class StoreConformance:
     def test_a_letter_that_was_sent_again_and_accepted_counts_as_what_it_became(
         self, filled: Filled, prefix: str
     ) -> None:
-        rows = lines_of(f"{prefix}-a", b"one", b"two", b"three", b"four")
+        rows = lines_of(f"{prefix}-a", b"one", b"two", b"three", b"four", b"five")
         letters = [refused(row) for row in rows[1:]]
         accepted = [rows[0], replace(rows[1], attempt=1), replace(hit(rows[2]), attempt=2)]
+        accepted.append(replace(repeated(rows[4]), attempt=1))  # its event came from elsewhere meanwhile
         filled.put(letters)
         filled.put(accepted)
         found = _of(prefix, filled.store.groups(LONG_AGO))
         assert found == _sorted(grouped([*accepted, letters[2]]))
-        assert sorted((group.kind.value, group.mended) for group in found) == [("hit", 1), ("letter", 0), ("order", 1)]
+        assert sorted((group.kind.value, group.mended) for group in found) == [
+            ("duplicate", 0), ("hit", 1), ("letter", 0), ("order", 1),
+        ]  # fmt: skip
         whole = Stretch(file_id=f"{prefix}-a", start=0, end=100, emitted=Tally())
         assert [line.kind for line in filled.store.lines(whole, LONG_AGO)] == [
-            Kind.ORDER, Kind.ORDER, Kind.HIT, Kind.LETTER,
+            Kind.ORDER, Kind.ORDER, Kind.HIT, Kind.LETTER, Kind.DUPLICATE,
         ]  # fmt: skip
 
     def test_only_the_lines_of_a_stretch_are_counted(self, filled: Filled, prefix: str) -> None:

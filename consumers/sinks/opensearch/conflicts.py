@@ -64,14 +64,15 @@ class OpenSearchConflicts:
 
     def correct(self, conflicts: Sequence[Conflict], check: Callable[[], None]) -> int:
         shown = self._shown(conflicts)
-        for conflict, documents in zip(conflicts, shown, strict=True):
-            self._correct(conflict, documents, check)
-        return len(conflicts)
+        return sum(
+            self._correct(conflict, documents, check) for conflict, documents in zip(conflicts, shown, strict=True)
+        )
 
-    def _correct(self, conflict: Conflict, documents: Sequence[_Shown], check: Callable[[], None]) -> None:
+    def _correct(self, conflict: Conflict, documents: Sequence[_Shown], check: Callable[[], None]) -> bool:
+        """Whether it is settled."""
         first, by_line = line_of(conflict.first), conflict.by_line()
         if not documents or any(document.line not in by_line for document in documents):
-            return  # changed since it was looked at: the next turn finds it
+            return False  # changed since it was looked at: the next turn finds it
         kept = next((each for each in documents if each.line == first), documents[0])
         for document in documents:
             if document.line != first:
@@ -91,8 +92,9 @@ class OpenSearchConflicts:
                         self._effect("delete the other document")
                         self._client.delete(index=document.index, id=conflict.event_id, params=_only_if(document))
             except (ConflictError, NotFoundError):
-                return  # likewise
+                return False  # likewise
         self._unmark(conflict.first, check)
+        return True
 
     def _mark(self, conflict: Conflict, row: Row, check: Callable[[], None]) -> None:
         """A duplicate's document, unless it is there. A foreign producer's record has no line and leaves none."""

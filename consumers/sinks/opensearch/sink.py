@@ -52,8 +52,13 @@ class OpenSearchSink:
 
     def _write(self, rows: Sequence[Row], entries: Sequence[bytes]) -> list[Refused]:
         answers = self._create(rows, entries)
-        self._record_duplicates([row for row, answer in zip(rows, answers, strict=True) if answer.status == _EXISTS])
-        self._mark_letters([row for row, answer in zip(rows, answers, strict=True) if answer.status not in _POISON])
+        known = [row for row, answer in zip(rows, answers, strict=True) if answer.status == _EXISTS]
+        stored = [row for row, answer in zip(rows, answers, strict=True) if answer.status not in _POISON]
+        try:
+            self._record_duplicates(known)
+            self._mark_letters(stored)
+        except _RequestRefused as error:
+            raise self._backpressure(f"OpenSearch refuses {error}: are its templates up to date?") from error
         return [
             Refused(row=row, reason=Reason.REJECTED_BY_STORE, detail=answer.error.type or "unnamed")
             for row, answer in zip(rows, answers, strict=True)

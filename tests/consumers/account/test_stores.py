@@ -55,7 +55,7 @@ class _InDuckDb:
         for table in (ORDERS, LINES, HITS, LETTERS, DUPLICATES, ACCOUNT):
             columns = ", ".join(f"{column.name} {_TYPES[column.kind]}" for column in table.columns)
             self.database.execute(f"CREATE TABLE {table.name} ({columns})")
-        self.database.execute(f"CREATE VIEW letters_open AS {letters_open('letters', 'orders', 'hits')}")
+        self.database.execute(f"CREATE VIEW letters_open AS {letters_open('letters', 'orders', 'hits', 'duplicates')}")
         self.store = SqlStore("duckdb", self._query, TABLES)
 
     def put(self, rows: Sequence[Stored]) -> None:

@@ -365,7 +365,7 @@ class _MemoryContents:
 
     def conflicts(self, day: dt.date) -> Iterator[Conflict]:
         self.looked.append(day)
-        row = {"origin_file": "f", "origin_offset": 0, "arrived_at": NOW, "content_hash": "c"}
+        row = {"origin_file": "f", "origin_offset": 0, "arrived_at": NOW, "content_hash": "c", "line_count": 0}
         for number in range(self.days[day]):
             yield Conflict(event_id=f"{day}-{number}", event_date=day, lines=[row])
 

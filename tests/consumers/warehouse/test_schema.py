@@ -29,7 +29,7 @@ RELEASED = {
     "letters.origin_attempt": "993b0d218023c235",
     "duplicates.origin_attempt": "6ac218e8bd8d6c50",
     "conflicts.origin_attempt": "4396436bea9059a8",
-    "letters_open": "3079c308cb62b4fe",
+    "letters_open": "98efef3d38cbe75e",
 }
 
 
