@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from consumers.account.chains import links_since
 from consumers.letters.accepted import Stored
-from consumers.letters.cases import Case, Shelf, State, judged
+from consumers.letters.cases import Case, Shelf, State, judged, rank_of
 from consumers.letters.ledger import Ledger
 from consumers.letters.letter import Letter
 from consumers.letters.plan import Fate, Planner
@@ -69,6 +69,7 @@ class ResendDuty:
         self._clock = clock
         self._ends: dict[tuple[str, str], int] = {}  # the last sequence seen, by application and shard
         self._waiting: dict[str, Case] = {}  # by name of the line
+        self._firsts: dict[str, Letter] = {}  # by letter id: the line of its event that counts
         self._sent = 0
 
     def prepare(self) -> None:
@@ -124,6 +125,8 @@ class ResendDuty:
         known = self._waiting.get(letter.name)
         if known is not None and letter.attempt <= known.newest.attempt:
             return  # delivered twice
+        if self._is_second(letter):  # of an event whose first line is the one to send
+            return
         is_first = letter.attempt == 0
         if not all(reason in _MENDED_BY for reason in letter.reasons) or (known is None and not is_first):
             # For people; as is one whose first refusal was before all that is looked at.
@@ -132,6 +135,19 @@ class ResendDuty:
             self._waiting[letter.name] = Case(letters=(known.letters[0], letter))
         elif len(self._waiting) < _MOST_WAITING:
             self._waiting[letter.name] = Case(letters=(letter,))
+
+    def _is_second(self, letter: Letter) -> bool:
+        """Whether another line of its event came before it; that one's own letter waits, or is for people."""
+        if letter.letter_id not in self._firsts and len(self._firsts) >= _MOST_WAITING:
+            del self._firsts[next(iter(self._firsts))]
+        first = self._firsts.setdefault(letter.letter_id, letter)
+        if first.name == letter.name:
+            return False
+        if letter.attempt == 0 and rank_of(letter) < rank_of(first):
+            self._firsts[letter.letter_id] = letter
+            self._waiting.pop(first.name, None)
+            return False
+        return True
 
     def _is_due(self, case: Case, now: dt.datetime) -> bool:
         letter = case.newest

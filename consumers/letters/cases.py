@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -34,6 +34,7 @@ class Case:
 
     letters: tuple[Letter, ...]  # its refusals that were found, by attempt
     attempts: tuple[int, ...] = ()  # that were claimed
+    behind: str | None = None  # the line that counts, where it is a second one of its event
     is_unsent: bool = False  # the last attempt was claimed, and nobody knows whether it was sent
     accepted: Accepted | None = None
     state: State = State.OPEN
@@ -121,12 +122,28 @@ def find_cases(letters: Iterable[Letter], wanted: Filter, since: dt.datetime, st
     for letter in letters:
         turns = by_name.setdefault(letter.name, {})
         turns.setdefault(_turn_of(letter, turns), letter)
-    cases = [Case(letters=tuple(turns[turn] for turn in sorted(turns))) for turns in by_name.values()]
+    cases = in_line([Case(letters=tuple(turns[turn] for turn in sorted(turns))) for turns in by_name.values()])
     refused = {case.name: case.newest.attempt for case in cases if case.newest.attempt}
     cases = judged([case for case in cases if wanted.fits(case, since)], stored, ledger)
     if wanted.states:
         cases = [case for case in cases if case.state in wanted.states]
     return Found(sorted(cases, key=lambda case: (case.newest.arrived_at, case.name)), refused)
+
+
+def in_line(cases: Sequence[Case]) -> list[Case]:
+    """The cases, each second line of an event behind the first one, which counts: by the order of
+    `consumers.identities`. To send another would leave the first one dead, and two rows of the second."""
+    firsts: dict[tuple[Kind, str], Case] = {}
+    for case in sorted(cases, key=lambda case: rank_of(case.letters[0])):
+        firsts.setdefault((case.newest.kind, case.newest.letter_id), case)
+    behind = {case.name: firsts[case.newest.kind, case.newest.letter_id].name for case in cases}
+    return [case if behind[case.name] == case.name else replace(case, behind=behind[case.name]) for case in cases]
+
+
+def rank_of(letter: Letter) -> tuple[dt.datetime, str, int]:
+    """Where a line stands among those of its event, by its first refusal."""
+    stamp = letter.stamp
+    return (letter.arrived_at, stamp.f, stamp.o) if stamp else (letter.arrived_at, "", 0)
 
 
 def judged(cases: Sequence[Case], stored: Stored, ledger: Ledger) -> list[Case]:
@@ -151,13 +168,7 @@ def _with_state(case: Case, accepted: Mapping[str, Accepted], attempts: tuple[in
         is_unsent = sent_at is None
     else:
         state = State.REFUSED_AGAIN if letter.attempt else State.OPEN
-    return Case(
-        letters=case.letters,
-        attempts=attempts,
-        is_unsent=is_unsent,
-        accepted=accepted.get(case.name),
-        state=state,
-    )
+    return replace(case, attempts=attempts, is_unsent=is_unsent, accepted=accepted.get(case.name), state=state)
 
 
 def _turn_of(letter: Letter, known: Mapping[int, Letter]) -> int:

@@ -3,8 +3,10 @@
 import datetime as dt
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -29,7 +31,7 @@ from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.when import When
 
-_ALWAYS_STATES = frozenset(State) - {State.MENDED}
+_UNMENDED = frozenset(State) - {State.MENDED}
 
 
 @click.group()
@@ -195,16 +197,10 @@ def _work(
     logging.getLogger("consumers").setLevel(logging.ERROR)
     sender = sender_of(settings, desk, rate, stop, clock) if is_applied else None
     if not wanted.states and not wanted.ids:
-        wanted = Filter(
-            reasons=wanted.reasons,
-            until=wanted.until,
-            sources=wanted.sources,
-            order_ids=wanted.order_ids,
-            states=_ALWAYS_STATES,
-        )
+        wanted = replace(wanted, states=_UNMENDED)
     with _naming_outages(), judges_of(settings, stop) as judges, _progress() as progress:
         if judges is None:
-            return Outcome()
+            return Outcome(held_up=Counter({"stopped before anything was looked at": 1}))
         found = desk.find(wanted, since or _window(settings.letters))
         bar = progress.add_task("letters", total=len(found.cases))
         outcome = work(

@@ -45,6 +45,8 @@ class Item:
 
     @property
     def order_id(self) -> str | None:
+        if self.claimed is not None:  # a mend may have changed it
+            return self.claimed.order_id
         return self.row.order_id if isinstance(self.row, OrderRow) else self.case.newest.order_id
 
 
@@ -84,6 +86,10 @@ class Planner:
             return Item(case=case, fate=Fate.LEFT_OUT, why="its line is accepted already")
         if case.state is State.ON_ITS_WAY:
             return self._on_its_way(case)
+        if case.behind is not None:
+            return Item(
+                case=case, fate=Fate.LEFT_OUT, why=f"a second line of its event: {case.behind} is the one to send"
+            )
         if data is None:
             return Item(case=case, fate=Fate.LEFT_OUT, why="its original is gone")
         try:

@@ -109,6 +109,8 @@ def work(
             outcome.send(sender.send(chosen, mend, found.refused))
         on_done(len(items))
         if stop is not None and stop.is_set():
+            if left := len(found.cases) - outcome.found:
+                outcome.held_up["stopped before it"] += left
             break
     return outcome
 

@@ -1,6 +1,7 @@
 """Letters for people and for scripts. Content of events is shown only where somebody asks for it."""
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ _NOTES_SHOWN = 5
 # What an order says of nobody: only these values are shown in a diff.
 _IMPERSONAL = (frozenset(Order.__struct_fields__) | frozenset(Line.__struct_fields__)) - {"customer_id", "session_id"}
 _ABSENT = object()
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`")
 
 
 def as_line(case: Case) -> dict[str, Any]:
@@ -88,7 +90,14 @@ def show_case(case: Case, history: Sequence[Attempt], console: Console) -> None:
 
 def history_as_json(history: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Without the events themselves."""
-    named = [{**msgspec.to_builtins(attempt), "patch": _hidden(attempt.patch)} for attempt in history]
+    named = [
+        {
+            **msgspec.to_builtins(attempt),
+            "patch": _hidden(attempt.patch),
+            "selection": _without_values(attempt.selection),
+        }
+        for attempt in history
+    ]
     return [{name: value for name, value in each.items() if name != "record"} for each in named]
 
 
@@ -164,9 +173,14 @@ def _history(case: Case, history: Sequence[Attempt]) -> Iterator[tuple[dt.dateti
         yield letter.arrived_at, f"{which}refused: {', '.join(letter.reasons)}"
     for attempt in history:
         how = f"mended with {msgspec.json.encode(_hidden(attempt.patch)).decode()}" if attempt.patch else "as it was"
-        where = f" on {attempt.selection}" if attempt.selection else ""
+        where = f" on {_without_values(attempt.selection)}" if attempt.selection else ""
         state = f"sent {attempt.sent_at:%H:%M:%S}" if attempt.sent_at else "claimed, and perhaps not sent"
         yield attempt.at, f"attempt {attempt.attempt} {state} by {attempt.by}, {how}{where}"
+
+
+def _without_values(selection: str | None) -> str | None:
+    """An expression without what it compares with: that may be somebody's id."""
+    return None if selection is None else _LITERAL.sub("'***'", selection)
 
 
 def _hidden(patch: Json) -> Json:

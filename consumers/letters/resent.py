@@ -139,7 +139,7 @@ def _mended(letter: Letter, data: bytes, mend: Mend, attempt: int) -> Resent:
             document = replaced(document, place, after)
     if not changes:
         raise Unsendable("the patch changes nothing in it")
-    if document.get("event_id") != own:
+    if (own is None or isinstance(own, str)) and document.get("event_id") != own:
         raise Unsendable("the patch changes event_id, which is its identity: leave it out")
     if "_sp" in document:
         raise Unsendable("it brings an `_sp` of its own, which is the agent's field: patch it with null")

@@ -291,3 +291,34 @@ def test_whatever_operators_do_in_whatever_order_no_order_is_sold_twice(
     for order_id in {row["order_id"] for row in sold}:
         of_order = [row for row in sold if row["order_id"] == order_id]
         assert len({(row["event_id"], row["content_hash"]) for row in of_order}) == 1
+
+
+def test_of_two_lines_of_one_event_the_first_is_sent_whatever_the_filter() -> None:
+    bench = LettersBench()
+    first, second = (encoded(order(event_id="e-1", order_id="O-1", lines=[LINE]), offset=n) for n in (900, 1000))
+    bench.arrive(first, second)
+    later = bench.mend({"sku": "85123A"}, "lines[?sku=='85123a']", ids=("i-1-abc:1000",))
+    assert later.sent == 0
+    assert list(later.left_out) == ["a second line of its event: i-1-abc:900 is the one to send"]
+    both = bench.mend({"sku": "85123A"}, "lines[?sku=='85123a']")
+    assert (both.sent, both.left_out.total()) == (1, 1)
+    bench.deliver()
+    (row,) = bench.cold.chained.rows("orders")
+    assert (row["origin_offset"], row["origin_attempt"]) == (900, 1)
+
+
+def test_an_attempt_that_was_claimed_is_held_against_the_order_id_that_it_bears() -> None:
+    bench = LettersBench()
+    bench.arrive(bad(1))
+
+    def die(effect: str) -> None:
+        if effect == "put":
+            raise KeyboardInterrupt
+
+    patch = {"order_id": "O-9", "lines": [{**LINE, "sku": "85123A"}]}
+    with pytest.raises(KeyboardInterrupt):
+        bench.mend(patch, sender=bench.sender(effect=die))
+    bench.arrive(encoded(order(event_id="shop-9", order_id="O-9"), offset=50))
+    outcome = bench.mend(even_refused=True)
+    assert outcome.sent == 0
+    assert list(outcome.left_out) == ["its order id is stored as accepted already, as event shop-9"]
