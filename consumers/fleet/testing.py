@@ -116,6 +116,8 @@ class TimedStream:
         position, count = start.position, len(self._records[shard_id])
         if position is not None and position.sequence > count:
             raise Trimmed(f"{shard_id} does not know its record {start.text}")
+        if start.since is not None:
+            return self(shard_id, start.since)
         return f"{shard_id}:{position.sequence if position else count + 1 if start == LATEST else 1}"
 
     def __call__(self, shard_id: str, at: dt.datetime) -> str:
