@@ -75,8 +75,8 @@ class ShardReader:
     def step(self) -> float:
         """Read once, or offer again what was read. Returns how long to wait before the next step (s).
 
-        Raises LeaseLost (stop, no checkpoint), ShardEnded (already checkpointed), Trimmed, ConfigError, and what the path
-        raised, except Backpressure, after which the next step offers the same batch.
+        Raises LeaseLost (stop, no checkpoint), ShardEnded (already checkpointed), Trimmed, ConfigError, and what
+        the path raised, except Backpressure, after which the next step offers the same batch.
         """
         self._tenure.check()
         self._save()

@@ -66,7 +66,7 @@ class KinesisSourceSettings:
     )
 
     def entry(self, now: datetime) -> Checkpoint:
-        """The first position of a stream that is entered `now`. Raises ConfigError for a time that is none."""
+        """The first position of a stream that is entered `now`. Raises ConfigError for no time, or one still to come."""
         if self.initial_position == "TRIM_HORIZON":
             return TRIM_HORIZON
         if self.initial_position == "LATEST":
@@ -80,4 +80,6 @@ class KinesisSourceSettings:
                 f"initial_time {self.initial_time!r} is no ISO 8601 time with an offset, such as 2026-11-27T08:00:00Z;"
                 " initial_position AT_TIMESTAMP needs one"
             )
+        if since > now:
+            raise ConfigError(f"initial_time {self.initial_time!r} is still to come: it is {now:%Y-%m-%dT%H:%M:%SZ}")
         return Checkpoint.entered(Rank.AT_TIMESTAMP, since.astimezone(UTC))

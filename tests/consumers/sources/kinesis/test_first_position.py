@@ -96,12 +96,11 @@ def test_a_crash_before_the_first_checkpoint_of_a_latest_start_loses_nothing() -
 def test_a_start_at_a_time_begins_there_also_after_a_crash_and_a_change_of_the_setting() -> None:
     since = ARRIVED_AT + timedelta(minutes=61)
     world = World(KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time=since.isoformat()))
-    first = world.worker("first")
     world.put(b"3")
     world.clock.advance(60.0)
     world.put(b"4")
-    assert world.read_by(first) == [b"4"]
-    world.settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2030-01-01T00:00:00Z")
+    assert world.read_by(world.worker("first")) == [b"4"]
+    world.settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2026-11-27T08:00:00Z")
     second = world.worker("second")
     second.scan(())
     world.clock.advance(60.0)
