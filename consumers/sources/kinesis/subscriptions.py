@@ -27,6 +27,10 @@ class Continuation(NamedTuple):
     after: str
 
 
+class ContinuationRefused(Outage):
+    """The stream no longer takes it: subscribe at the last record."""
+
+
 class Subscription(Protocol):
     """Answers as they come. Used by one thread, but for `close`."""
 
@@ -47,7 +51,10 @@ class Consumer(Protocol):
         ...
 
     def subscribe(self, shard_id: str, start: Checkpoint | Continuation, hash_range: HashRange | None) -> Subscription:
-        """Subscribe AT a checkpoint, or after a continuation. Raises Outage, Trimmed, ShardGone."""
+        """Subscribe AT a checkpoint, or after a continuation.
+
+        Raises Outage, ContinuationRefused, Trimmed, ShardGone.
+        """
         ...
 
 
@@ -96,7 +103,9 @@ class KinesisConsumer:
                 if self._arn != known:  # it ends with the time it was made at
                     raise Outage(f"consumer {self._name!r} of {self._stream!r} was gone, and is made again") from error
                 raise ShardGone(f"{self._stream} no longer lists {shard_id}") from error
-            if code == "InvalidArgumentException" and not isinstance(start, Continuation):
+            if code == "InvalidArgumentException":
+                if isinstance(start, Continuation):
+                    raise ContinuationRefused(f"continuation refused: {one_line(error)}") from error
                 if start.position is not None:
                     raise Trimmed(
                         f"{self._stream}/{shard_id} does not know its record {start.text}: {error}"
