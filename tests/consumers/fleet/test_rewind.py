@@ -34,7 +34,7 @@ def at(sequence: int) -> Checkpoint:
 
 
 def plan(stream: TimedStream, leases: Sequence[Lease], to: dt.datetime) -> dict[str, Step]:
-    reads = Reads(stream, random.Random(7), StopAfter(1_000, ManualClock()), stream)
+    reads = Reads(stream, random.Random(7), StopAfter(1_000, ManualClock()))
     steps = Planner(Places(reads), Looker(reads), at_once=2).plan(stream.shards(), leases, to)
     return {step.shard.shard_id: step for step in steps}
 

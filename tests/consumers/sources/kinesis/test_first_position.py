@@ -144,6 +144,7 @@ def test_the_times_of_first_positions_are_kept_to_the_millisecond_and_others_hav
     when = datetime(2026, 11, 27, 8, 0, 0, 123_456, tzinfo=UTC)
     entered = Checkpoint.entered(Rank.LATEST, when)
     assert entered.since == when.replace(microsecond=123_000)
+    assert Checkpoint.entered(Rank.AT_TIMESTAMP, datetime(1970, 1, 1, tzinfo=UTC)).since is not None
     assert Checkpoint.parse("LATEST").since is None
     assert Checkpoint.parse("TRIM_HORIZON", since_ms=5).since is None
     assert Checkpoint.parse("7", since_ms=5).since is None
