@@ -117,13 +117,15 @@ def kcl_properties(settings: KclPropertiesSettings, application: str, role: "Str
     from consumers.sources.kcl.properties import properties
 
     require_kinesis_stream(settings.streams, role)
-    section = settings.live if application == "live" else settings.cold
+    is_live = application == "live"
+    section = settings.live if is_live else settings.cold
     text = properties(
         command=[python, "-m", "consumers", application, "--host", "kcl", "--stream", role],
         stream=getattr(settings.streams, role),
         application=section.application if role == "transactions" else section.access_application,
         aws=settings.aws,
-        fleet=settings.fleet if application == "live" else settings.cold_fleet,
+        fleet=settings.fleet if is_live else settings.cold_fleet,
+        reading=settings.reading if is_live else settings.cold_reading,
         kcl=settings.kcl,
     )
     click.echo(text, nl=False)

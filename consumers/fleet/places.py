@@ -1,7 +1,8 @@
 """Where a shard was at a time: the last record before it, which a checkpoint has to name to read on from there.
 
 A checkpoint says that its own record is done, so the first record of the time wanted would be left out if it stood at
-that one. And the sentinel AT_TIMESTAMP holds no time: each worker's own settings would say which.
+that one. And of AT_TIMESTAMP only our own workers know the time (`storepulseSince`): those in Java would read from
+where their own settings say.
 """
 
 import datetime as dt

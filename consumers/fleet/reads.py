@@ -5,15 +5,12 @@ import datetime as dt
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
-
-from botocore.exceptions import ClientError
+from typing import Any, NamedTuple
 
 from consumers.delivery import Record
 from consumers.sources.kinesis.aggregates import HashRange
-from consumers.sources.kinesis.checkpoints import Checkpoint
-from consumers.sources.kinesis.stream import IteratorExpired, ShardGone, Stream, Throttled
-from runtime.aws_errors import code_of, naming_outages
+from consumers.sources.kinesis.checkpoints import Checkpoint, Rank
+from consumers.sources.kinesis.stream import IteratorExpired, Stream, Throttled
 from runtime.backoff import full_jitter
 from runtime.outage import Outage, Stop
 
@@ -32,22 +29,13 @@ class Page(NamedTuple):
     behind_ms: int  # from its end to the tip; 0: there is nothing after it
 
 
-class ByTime(Protocol):
-    """Iterators by arrival time."""
-
-    def __call__(self, shard_id: str, at: dt.datetime) -> str:
-        """At the first record that arrived then or later, or up to a second earlier. Raises Throttled, ShardGone."""
-        ...
-
-
 class Reads:
     """Of one stream, which answers with RECORDS_PER_READ records a read. Every method may raise Outage."""
 
-    def __init__(self, stream: Stream, rng: random.Random, stop: Stop, by_time: ByTime | None = None) -> None:
+    def __init__(self, stream: Stream, rng: random.Random, stop: Stop) -> None:
         self._stream = stream
         self._rng = rng
         self._stop = stop
-        self._by_time = by_time
 
     def from_checkpoint(
         self, shard_id: str, start: Checkpoint, enough: Enough, hash_range: HashRange | None = None
@@ -56,11 +44,11 @@ class Reads:
         return self._patiently(shard_id, lambda: self._stream.iterator(shard_id, start), enough, hash_range)
 
     def from_time(self, shard_id: str, at: dt.datetime, enough: Enough) -> Page:
-        """From the first record that arrived then, or up to a second earlier. Raises Trimmed."""
-        by_time = self._by_time
-        if by_time is None:
-            raise TypeError("these reads know no times")
-        return self._patiently(shard_id, lambda: by_time(shard_id, at), enough, None)
+        """From the first record that arrived then, or up to a second earlier. Raises Trimmed.
+
+        A second: botocore used to cut times to whole ones.
+        """
+        return self.from_checkpoint(shard_id, Checkpoint.entered(Rank.AT_TIMESTAMP, at), enough)
 
     def _patiently(self, shard_id: str, begin: Callable[[], str], enough: Enough, hash_range: HashRange | None) -> Page:
         iterator, page = self._wait_for(shard_id, begin), Page([], 0)
@@ -82,26 +70,6 @@ class Reads:
             except IteratorExpired as expired:
                 raise Outage(f"reading {shard_id} took minutes") from expired
         raise Outage(f"the reads of {shard_id} are used up")
-
-
-def kinesis_by_time(kinesis: Any, stream: str) -> ByTime:
-    """By AT_TIMESTAMP. botocore used to cut times to whole seconds, hence the second in `ByTime`."""
-
-    def iterator(shard_id: str, at: dt.datetime) -> str:
-        with naming_outages():
-            try:
-                answer = kinesis.get_shard_iterator(
-                    StreamName=stream, ShardId=shard_id, ShardIteratorType="AT_TIMESTAMP", Timestamp=at
-                )
-            except ClientError as error:
-                if code_of(error) == "ProvisionedThroughputExceededException":
-                    raise Throttled(str(error)) from error
-                if code_of(error) == "ResourceNotFoundException":
-                    raise ShardGone(f"{stream} no longer lists {shard_id}") from error
-                raise
-        return str(answer["ShardIterator"])
-
-    return iterator
 
 
 def any_record(records: list[Record]) -> bool:

@@ -61,6 +61,9 @@ class Planner:
     def _step(self, shard: ShardInfo, lease: Lease | None, to: dt.datetime) -> Step:
         if lease is None and shard.is_open:
             return Step(shard=shard, lease=None, to=None, why="has no lease yet: is read from its beginning")
+        since = lease.checkpoint.since if lease is not None else None
+        if since is not None and since <= to:
+            return Step(shard=shard, lease=lease, to=None, why="has not come so far")
         try:
             first = self._places.first_from(shard.shard_id, to)
             if first is None:
@@ -68,7 +71,9 @@ class Planner:
             target = self._places.checkpoint_before(shard.shard_id, to)
         except Trimmed as gap:
             return Step(shard=shard, lease=lease, to=None, why=f"the stream no longer has it: {gap}")
-        if lease is not None and lease.checkpoint <= target and lease.checkpoint.rank is not LATEST.rank:
+        # Where LATEST and times stand among the records, the order of checkpoints does not say.
+        ordered = None if lease is None or since is not None or lease.checkpoint == LATEST else lease.checkpoint
+        if ordered is not None and ordered <= target:
             return Step(shard=shard, lease=lease, to=None, why="has not come so far")
         return self._measured(shard, lease, target)
 
@@ -76,14 +81,15 @@ class Planner:
         """How much lies between: what follows the target, less what follows the checkpoint of now."""
         again = self._looker.look(shard.shard_id, target, shard.hash_range)
         present = lease.checkpoint if lease is not None else SHARD_END
-        ahead = Look() if present.position is None else self._looker.look(shard.shard_id, present, shard.hash_range)
+        is_placed = present.position is not None or present.since is not None
+        ahead = self._looker.look(shard.shard_id, present, shard.hash_range) if is_placed else Look()
         return Step(
             shard=shard,
             lease=lease,
             to=target,
             why="goes back" if lease is not None else "is read again: its lease is made anew",
             since=again.waiting_since,
-            until=ahead.checkpoint_at,
+            until=ahead.checkpoint_at or present.since,
             records=max(0, again.records - ahead.records),
             is_counted=again.is_counted and ahead.is_counted,
         )

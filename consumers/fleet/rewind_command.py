@@ -17,7 +17,7 @@ from consumers.fleet.look import Looker
 from consumers.fleet.picture import few
 from consumers.fleet.places import Places
 from consumers.fleet.pulse import Pulse, take_pulse
-from consumers.fleet.reads import RECORDS_PER_READ, Reads, kinesis_by_time
+from consumers.fleet.reads import RECORDS_PER_READ, Reads
 from consumers.fleet.render import duration
 from consumers.fleet.rewind import Outcome, Planner, Rewind, Step, live_shards
 from consumers.fleet.settings import FleetSettings
@@ -95,11 +95,10 @@ def _rewound(
     at_once = settings.status.looks_at_once
     kinesis = client("kinesis", settings.aws, attempts=1, connections=at_once)
     stream = KinesisStream(kinesis, application.stream, records_per_read=RECORDS_PER_READ)
-    by_time = kinesis_by_time(client("kinesis", settings.aws, attempts=1, connections=at_once), application.stream)
     table = DynamoDbLeaseTable(client("dynamodb", settings.aws), application.name)
     shards = stream.shards()
     pulse = _pulse(table, application, clock, stop)
-    reads = Reads(stream, random.Random(), stop, by_time)
+    reads = Reads(stream, random.Random(), stop)
     steps = Planner(Places(reads), Looker(reads), at_once=at_once).plan(shards, pulse.leases, to)
     live = live_shards(pulse.leases, pulse.silent)
     if not write:

@@ -86,7 +86,7 @@ class WishesConformance:
 class TimedStream:
     """A stream in memory: sequence numbers 1, 2, ... in each shard. Iterators are `SHARD:FROM`.
 
-    An iterator by time stands up to a second too early, as `ByTime` may.
+    An iterator by time stands up to a second too early, as `Reads.from_time` may.
     """
 
     name = "orders"
@@ -116,13 +116,10 @@ class TimedStream:
         position, count = start.position, len(self._records[shard_id])
         if position is not None and position.sequence > count:
             raise Trimmed(f"{shard_id} does not know its record {start.text}")
+        if start.since is not None:
+            early = start.since.replace(microsecond=0)
+            return f"{shard_id}:{1 + sum(record[0].arrived_at < early for record in self._records[shard_id])}"
         return f"{shard_id}:{position.sequence if position else count + 1 if start == LATEST else 1}"
-
-    def __call__(self, shard_id: str, at: dt.datetime) -> str:
-        """See ByTime."""
-        early = at.replace(microsecond=0)
-        older = sum(record[0].arrived_at < early for record in self._records[shard_id])
-        return f"{shard_id}:{older + 1}"
 
     def read(self, iterator: str, hash_range: HashRange | None = None) -> Answer:
         if self.trouble:

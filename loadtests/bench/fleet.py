@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -56,6 +56,7 @@ class _Reader:
 
     name: str
     drain: Drain
+    prepare: Callable[[Job], None] = lambda job: None  # before the clock starts
     done: dict[str, list[Drained]] = field(default_factory=lambda: {stream: [] for stream in _STREAMS})
     started_s: list[float] = field(default_factory=list)  # from the start of the process to its first record
 
@@ -76,7 +77,8 @@ def run() -> Sequence[Figure]:
     """Drain, start and hand-over."""
     console = Console(stderr=True)
     names = (f"app-{number}" for number in count())
-    ours, fan_out = _Reader(name="our polls", drain=_ours), _Reader(name="our fan-out", drain=_ours_by_fan_out)
+    ours = _Reader(name="our polls", drain=_ours, prepare=_make_leases)
+    fan_out = _Reader(name="our fan-out", drain=_ours_by_fan_out, prepare=_make_leases)
     others = [
         _Reader(name=name, drain=drain)
         for name, drain in ((_ASYNC_KINESIS, async_kinesis(console)), (_MULTILANG, multilang(console)))
@@ -125,12 +127,16 @@ def _ours_by_fan_out(job: Job) -> Drained:
     return _ours(msgspec.structs.replace(job, mode="fan_out"))
 
 
-def _drain(reader: _Reader, job: Job) -> None:
-    """Once, with leases that are there before."""
+def _make_leases(job: Job) -> None:
     table = DynamoDbLeaseTable(client("dynamodb", job.aws), job.application)
     table.ensure()
     for shard in KinesisStream(client("kinesis", job.aws), job.stream).shards():
         table.create(lease_of(shard, TRIM_HORIZON))
+
+
+def _drain(reader: _Reader, job: Job) -> None:
+    """Once."""
+    reader.prepare(job)
     started_s = time.time()
     done = reader.drain(job)
     if done.records < RECORDS:

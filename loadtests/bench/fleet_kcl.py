@@ -4,7 +4,6 @@ kcl = java_kcl("3.5.1", console)
 drained = drain(kcl, aws=aws, stream=stream, events=400_000)
 """
 
-import dataclasses
 import shutil
 import subprocess
 import sys
@@ -13,12 +12,12 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
 from consumers.sources.kcl.properties import properties
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.shards import lease_of
 from consumers.sources.kinesis.stream import KinesisStream
@@ -51,7 +50,6 @@ def drain(
     aws: Aws,
     stream: str,
     events: int,
-    retrieval: Literal["POLLING", "FANOUT"] = "POLLING",
     within_s: float = 300.0,
 ) -> Drained:
     """Read `stream` from its start until `events` records were counted, in a lease table of its own.
@@ -70,7 +68,8 @@ def drain(
         application=application,
         aws=aws,
         fleet=KinesisSourceSettings(poll_s=0.2),  # five reads a second: all that a shard gives
-        kcl=dataclasses.replace(kcl.settings, retrieval=retrieval),
+        reading=KinesisReadingSettings(),
+        kcl=kcl.settings,
     )
     log = folder / "daemon.log"
     daemon = kcl.start(folder, text, aws=aws, log=log)

@@ -20,6 +20,7 @@ import psutil
 from consumers.sources.kcl.properties import properties
 from consumers.sources.kinesis.checkpoints import Rank
 from consumers.sources.kinesis.leases import Lease
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, TableGone
 from loadtests.kcl.java import JavaKcl
@@ -74,6 +75,7 @@ class Peers:
             application=self._stream,
             aws=self._aws,
             fleet=FLEET,
+            reading=KinesisReadingSettings(),
             kcl=self._kcl.settings,
         )
         text += f"workerId = {name}\n"  # to be known in the table

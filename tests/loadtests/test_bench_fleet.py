@@ -60,7 +60,7 @@ def test_our_worker_drains_a_stream_with_leases_that_are_there(tmp_path: Path, m
     monkeypatch.setattr(fleet, "RECORDS", 1_000)
     with fleet._parts(tmp_path) as aws:
         fleet.fill(fleet.client("kinesis", aws), "aggregates", islice(fleet._orders(), 1_000), aggregate=True)
-        ours = fleet._Reader(name="ours", drain=fleet._ours)
+        ours = fleet._Reader(name="ours", drain=fleet._ours, prepare=fleet._make_leases)
         fleet._drain(ours, Job(aws=aws, stream="aggregates", application="app-test", records=1_000))
     (done,) = ours.done["aggregates"]
     assert done.records == 1_000

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from consumers.sources.kcl.settings import Kcl
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from runtime.errors import ConfigError
 from runtime.settings import Aws
+
+_MODES = {"polling": "POLLING", "fan_out": "FANOUT"}
 
 
 def properties(
@@ -15,11 +18,12 @@ def properties(
     application: str,
     aws: Aws,
     fleet: KinesisSourceSettings,
+    reading: KinesisReadingSettings,
     kcl: Kcl,
 ) -> str:
     """The file's text. `command` starts the process of one shard, `application` names the lease table.
 
-    Raises ConfigError for a command that the daemon would cut in the wrong places.
+    Raises ConfigError for a command that the daemon would cut in the wrong places, or no initial_time.
     """
     for part in command:
         if not part or " " in part:
@@ -32,12 +36,12 @@ def properties(
         "regionName": aws.region,
         **_endpoints(aws),
         **_release(kcl),
-        "initialPositionInStream": fleet.initial_position,
+        **_entry(fleet),
         "failoverTimeMillis": _ms(fleet.failover_s),
         "shardSyncIntervalMillis": _ms(fleet.discover_s),
         "parentShardPollIntervalMillis": _ms(fleet.scan_s),
-        "retrievalMode": kcl.retrieval,
-        **_polling(fleet, kcl),
+        "retrievalMode": _MODES[reading.mode],
+        **(_polling(fleet, kcl) if reading.mode == "polling" else {}),
         "shutdownGraceMillis": _ms(kcl.shutdown_grace_s),
         # Time may end what a path holds, also while nothing comes.
         "callProcessRecordsEvenForEmptyRecordList": "true",
@@ -54,6 +58,13 @@ def _endpoints(aws: Aws) -> dict[str, str]:
     return {**given, "metricsLevel": "NONE" if given else "SUMMARY"}
 
 
+def _entry(fleet: KinesisSourceSettings) -> dict[str, str]:
+    if fleet.initial_position != "AT_TIMESTAMP":
+        return {"initialPositionInStream": fleet.initial_position}
+    # MultiLangDaemonConfiguration reads whole seconds since 1970. Rounded down: nothing is left out.
+    return {"initialPositionInStreamExtended": str(int(fleet.initial_since.timestamp()))}
+
+
 def _release(kcl: Kcl) -> dict[str, str]:
     if kcl.release == "2":
         return {"AWSCredentialsProvider": "DefaultAWSCredentialsProviderChain"}
@@ -64,8 +75,6 @@ def _release(kcl: Kcl) -> dict[str, str]:
 
 
 def _polling(fleet: KinesisSourceSettings, kcl: Kcl) -> dict[str, str]:
-    if kcl.retrieval != "POLLING":
-        return {}
     return {"maxRecords": str(kcl.records_per_read), "idleTimeBetweenReadsInMillis": _ms(fleet.poll_s)}
 
 

@@ -17,9 +17,6 @@ class Kcl:
         "major release of the Java KCL; 3 is told to share its table with 2.x workers, and so with ours"
         " (CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X_PHASE1)",
     )
-    retrieval: Literal["POLLING", "FANOUT"] = setting(
-        "POLLING", "how the daemon reads; FANOUT is paid for by the byte, and has 2 MiB/s a shard to itself"
-    )
     records_per_read: Annotated[int, Meta(gt=0, le=10_000)] = setting(
         10_000, "stream records of one read, Kinesis's own limit; fewer are less memory in the daemon"
     )

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_OWNER = "the KCL"  # of every shard
+_OWNER = "the KCL"  # of the shard, as long as it is ours to read
 _LOST = "ShutdownException"  # the daemon no longer has the lease
 # DynamoDB throttles, or is away.
 _PASSING = frozenset({"ThrottlingException", "KinesisClientLibDependencyException", "InvalidStateException"})
@@ -50,6 +50,7 @@ class KclSource:
         self._conversation = Conversation()
         self._shard: Shard | None = None
         self._path: Path | None = None
+        self._is_over = False  # the shard is finished, or another's
         self._known: Position | None = None  # everything up to here is the path's already
         self._taken: Position | None = None  # last record that the path accepted
         self._durable: Position | None = None
@@ -72,7 +73,7 @@ class KclSource:
                     self._act(action, open_path)
                 except LeaseLost as lost:
                     log.warning("no more is read, without a checkpoint: %s", lost)
-                    self._path = None  # what still comes belongs to another; the daemon will say so soon
+                    self._leave()  # what still comes belongs to another; the daemon will say so soon
                 self._wire.send(protocol.status(action))
         except DaemonGone:
             log.info("the daemon hung up %s", self._conversation.state.value)
@@ -89,7 +90,7 @@ class KclSource:
         return [
             ShardStatus(
                 shard_id=self._shard.shard_id,
-                owner=_OWNER,
+                owner=None if self._is_over else _OWNER,
                 taken=self._taken,
                 durable=self._durable,
                 millis_behind=self._millis_behind,
@@ -151,7 +152,7 @@ class KclSource:
             raise RuntimeError(f"the path settled at {self._durable}, but it had accepted {self._taken}")
         self._patiently(lambda: self._checkpoint(None))
         log.info("%s is finished", self._name)
-        self._path = None
+        self._leave()
 
     def _stop(self, path: Path) -> None:
         """A path that cannot settle now costs a repetition: the successor starts further back."""
@@ -160,7 +161,10 @@ class KclSource:
         except (Backpressure, Outage) as trouble:
             log.warning("%s stops unsettled, its successor repeats what is open: %s", self._name, trouble)
         self._try_to_save()
-        self._path = None
+        self._leave()
+
+    def _leave(self) -> None:
+        self._path, self._is_over = None, True
 
     def _patiently(self, step: Callable[[], T]) -> T:
         """What `step` returns, however long trouble that passes may take. Raises DaemonGone while it waits."""

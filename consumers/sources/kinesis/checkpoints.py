@@ -44,7 +44,7 @@ class Checkpoint(NamedTuple):
 
         LATEST with the time of the decision is as good as a number: whoever resumes there misses nothing.
         """
-        return cls(rank, (since - _EPOCH) // _MILLISECOND)
+        return cls(rank, max(1, (since - _EPOCH) // _MILLISECOND))  # 0 would be no time
 
     @classmethod
     def parse(cls, text: str, sub_sequence: int = 0, since_ms: int = 0) -> "Checkpoint":

@@ -12,7 +12,7 @@ from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.intake import Intake
 from consumers.sources.kinesis.listener import Listener
 from consumers.sources.kinesis.stream import Answer
-from consumers.sources.kinesis.subscriptions import Consumer, Continuation
+from consumers.sources.kinesis.subscriptions import Consumer, Continuation, ContinuationRefused
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
 from runtime.outage import Outage
@@ -27,7 +27,8 @@ class FanOut:
 
     One subscription at a time, each with a thread of its own that ends with it. Where the reader is slow the thread
     stops to listen, and Kinesis to send. A subscription that ends, fails or goes mute is followed by another from where
-    the last answer ended, without end: what is wrong is said by the Outage that `take` raises.
+    the last answer ended, or at the last record where that is refused, without end: what is wrong is said by the
+    Outage that `take` raises.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class FanOut:
         self._next_call_s = max(now_s, self._called_s + _BETWEEN_CALLS_S)
         if failure is None and self._is_barren:
             failure = Outage("a subscription that ended without an event")
+        if isinstance(failure, ContinuationRefused):
+            self._continuation = None
         if failure is not None:
             self._attempts += 1
             self._next_call_s += full_jitter(self._attempts, self._rng, base_s=0.1)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from consumers.delivery import Backpressure, Batch, Path, Position, Record, Shard, ShardEnded, Trimmed
-from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import LATEST, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.intake import Intake
 from consumers.sources.kinesis.polling import Polling
 from consumers.sources.kinesis.settings import KinesisSourceSettings
@@ -13,6 +13,7 @@ from consumers.sources.kinesis.stream import Answer, ShardGone, ShardInfo, Strea
 from consumers.sources.kinesis.tenure import Tenure
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
+from runtime.errors import ConfigError
 from runtime.outage import Outage, Trouble
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,8 @@ class ShardReader:
     def step(self) -> float:
         """Read once, or offer again what was read. Returns how long to wait before the next step (s).
 
-        Raises LeaseLost (stop, no checkpoint), ShardEnded (already checkpointed), Trimmed, and whatever the path
-        raised, except Backpressure, after which the next step offers the same batch.
+        Raises LeaseLost (stop, no checkpoint), ShardEnded (already checkpointed), Trimmed, ConfigError, and what
+        the path raised, except Backpressure, after which the next step offers the same batch.
         """
         self._tenure.check()
         self._save()
@@ -147,10 +148,27 @@ class ShardReader:
     def _begin(self) -> None:
         known = self._tenure.lease.checkpoint
         resume = self._path.resume(known.position)
-        start = known if resume is None else Checkpoint.at(resume)
+        start = self._entered(known) if resume is None else Checkpoint.at(resume)
         self._read = start.position
         self._intake.begin(start)
         self._has_begun = True
+
+    def _entered(self, known: Checkpoint) -> Checkpoint:
+        """With a time, where the row has none, as Java writes it: asked for twice, what arrived in between is not lost.
+
+        Raises ConfigError for AT_TIMESTAMP where the settings name no time.
+        """
+        now = self._clock.now()
+        if known == LATEST:
+            return Checkpoint.entered(Rank.LATEST, now)
+        if known.rank is not Rank.AT_TIMESTAMP or known.since is not None:
+            return known
+        if self._settings.initial_position != "AT_TIMESTAMP":
+            raise ConfigError(
+                f"the lease of {self._shard.shard_id} is to begin at a time that it does not name, as Java's do: set"
+                " initial_position AT_TIMESTAMP and initial_time as that fleet has them"
+            )
+        return self._settings.entry(now)
 
     def _news(self, answer: Answer) -> list[Record]:
         """Without what was read before. Raises Trimmed where the record is gone that reading began at."""

@@ -65,12 +65,9 @@ class KinesisSourceSettings:
         "stop", "when records after a checkpoint are gone: leave the shard alone, or accept the gap and read on"
     )
 
-    def entry(self, now: datetime) -> Checkpoint:
-        """The first position of a stream that is entered `now`. Raises ConfigError for a time that is none."""
-        if self.initial_position == "TRIM_HORIZON":
-            return TRIM_HORIZON
-        if self.initial_position == "LATEST":
-            return Checkpoint.entered(Rank.LATEST, now)
+    @property
+    def initial_since(self) -> datetime:
+        """What initial_time says, aware UTC. Raises ConfigError for a time that is none."""
         try:
             since = datetime.fromisoformat(self.initial_time)
         except ValueError:
@@ -80,4 +77,15 @@ class KinesisSourceSettings:
                 f"initial_time {self.initial_time!r} is no ISO 8601 time with an offset, such as 2026-11-27T08:00:00Z;"
                 " initial_position AT_TIMESTAMP needs one"
             )
-        return Checkpoint.entered(Rank.AT_TIMESTAMP, since.astimezone(UTC))
+        return since.astimezone(UTC)
+
+    def entry(self, now: datetime) -> Checkpoint:
+        """The first position of a stream entered `now`. Raises ConfigError for a time that is none or still to come."""
+        if self.initial_position == "TRIM_HORIZON":
+            return TRIM_HORIZON
+        if self.initial_position == "LATEST":
+            return Checkpoint.entered(Rank.LATEST, now)
+        since = self.initial_since
+        if since > now:
+            raise ConfigError(f"initial_time {self.initial_time!r} is still to come: it is {now:%Y-%m-%dT%H:%M:%SZ}")
+        return Checkpoint.entered(Rank.AT_TIMESTAMP, since)

@@ -125,6 +125,8 @@ class KinesisStream:
                     ) from error
                 if code == "InvalidArgumentException" and position is not None:
                     raise Trimmed(f"{self._name}/{shard_id} does not know its record {start.text}: {error}") from error
+                if code == "InvalidArgumentException" and start.since is not None:
+                    raise in_the_future(start.since, error) from error
                 raise
         return str(answer["ShardIterator"])
 
@@ -143,6 +145,11 @@ class KinesisStream:
             return decode_answer(answer["Body"], hash_range)
         except msgspec.MsgspecError as error:
             raise Outage("an answer to GetRecords that is none of Kinesis's") from error
+
+
+def in_the_future(since: datetime, error: ClientError) -> Outage:
+    """What Kinesis says to a time that has not come yet, by its clock: it passes."""
+    return Outage(f"Kinesis refuses to read from {since.isoformat()}, this machine's clock may be ahead: {error}")
 
 
 class _WireRecord(msgspec.Struct, rename="pascal", gc=False):

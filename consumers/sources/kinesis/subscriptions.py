@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from consumers.delivery import Trimmed
 from consumers.sources.kinesis.aggregates import HashRange
 from consumers.sources.kinesis.checkpoints import Checkpoint
-from consumers.sources.kinesis.stream import Answer, ShardGone, decode_answer
+from consumers.sources.kinesis.stream import Answer, ShardGone, decode_answer, in_the_future
 from runtime.aws_errors import code_of, naming_outages, one_line
 from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage
@@ -25,6 +25,10 @@ class Continuation(NamedTuple):
     """Where the last event ended: a place of its own, on the way to the next record."""
 
     after: str
+
+
+class ContinuationRefused(Outage):
+    """The stream no longer takes it: subscribe at the last record."""
 
 
 class Subscription(Protocol):
@@ -47,7 +51,10 @@ class Consumer(Protocol):
         ...
 
     def subscribe(self, shard_id: str, start: Checkpoint | Continuation, hash_range: HashRange | None) -> Subscription:
-        """Subscribe AT a checkpoint, or after a continuation. Raises Outage, Trimmed, ShardGone."""
+        """Subscribe AT a checkpoint, or after a continuation.
+
+        Raises Outage, ContinuationRefused, Trimmed, ShardGone.
+        """
         ...
 
 
@@ -96,8 +103,15 @@ class KinesisConsumer:
                 if self._arn != known:  # it ends with the time it was made at
                     raise Outage(f"consumer {self._name!r} of {self._stream!r} was gone, and is made again") from error
                 raise ShardGone(f"{self._stream} no longer lists {shard_id}") from error
-            if code == "InvalidArgumentException" and not isinstance(start, Continuation) and start.position:
-                raise Trimmed(f"{self._stream}/{shard_id} does not know its record {start.text}: {error}") from error
+            if code == "InvalidArgumentException":
+                if isinstance(start, Continuation):
+                    raise ContinuationRefused(f"continuation refused: {one_line(error)}") from error
+                if start.position is not None:
+                    raise Trimmed(
+                        f"{self._stream}/{shard_id} does not know its record {start.text}: {error}"
+                    ) from error
+                if start.since is not None:
+                    raise in_the_future(start.since, error) from error
             raise
         return _Events(answer["Tapped"], hash_range)
 

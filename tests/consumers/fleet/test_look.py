@@ -38,7 +38,7 @@ def stream() -> TimedStream:
 
 @pytest.fixture
 def reads(stream: TimedStream) -> Reads:
-    return Reads(stream, random.Random(7), StopAfter(1_000, ManualClock()), stream)
+    return Reads(stream, random.Random(7), StopAfter(1_000, ManualClock()))
 
 
 @pytest.fixture

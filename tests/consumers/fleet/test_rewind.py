@@ -12,7 +12,7 @@ from consumers.fleet.places import Places
 from consumers.fleet.reads import Reads
 from consumers.fleet.rewind import Planner, Rewind, Step, live_shards
 from consumers.fleet.testing import TimedStream, owners, split
-from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import LATEST, SHARD_END, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.shards import LAST_HASH_KEY
 from consumers.sources.kinesis.stream import ShardInfo
@@ -34,7 +34,7 @@ def at(sequence: int) -> Checkpoint:
 
 
 def plan(stream: TimedStream, leases: Sequence[Lease], to: dt.datetime) -> dict[str, Step]:
-    reads = Reads(stream, random.Random(7), StopAfter(1_000, ManualClock()), stream)
+    reads = Reads(stream, random.Random(7), StopAfter(1_000, ManualClock()))
     steps = Planner(Places(reads), Looker(reads), at_once=2).plan(stream.shards(), leases, to)
     return {step.shard.shard_id: step for step in steps}
 
@@ -85,6 +85,16 @@ def test_who_has_not_come_so_far_stays_and_who_never_checkpointed_goes_back() ->
     assert (steps["s-1"].to, steps["s-1"].why) == (None, "has not come so far")
     steps = plan(reshaped(), leases_of(SHARD_END, LATEST, LATEST), ago(30))
     assert steps["s-1"].to == at(29)
+
+
+@pytest.mark.parametrize("rank", [Rank.LATEST, Rank.AT_TIMESTAMP])
+def test_who_entered_at_a_time_and_never_checkpointed_stands_at_that_time(rank: Rank) -> None:
+    earlier, later = Checkpoint.entered(rank, ago(40)), Checkpoint.entered(rank, ago(15))
+    step = plan(reshaped(), leases_of(SHARD_END, earlier, TRIM_HORIZON), ago(30))["s-1"]
+    assert (step.to, step.why) == (None, "has not come so far")
+    step = plan(reshaped(), leases_of(SHARD_END, later, TRIM_HORIZON), ago(30))["s-1"]
+    assert (step.to, step.why) == (at(29), "goes back")
+    assert (step.since, step.until, step.records) == (ago(30), ago(15), 15)
 
 
 def test_before_all_that_the_stream_holds_is_its_beginning() -> None:

@@ -83,6 +83,34 @@ def test_the_checkpoint_trails_with_the_path_and_catches_up_at_the_stop() -> Non
     assert daemon.log.index("checkpoint 4.0") > daemon.log.index("shutdownRequested")
 
 
+def test_the_shard_is_the_kcls_for_as_long_as_the_path_is_open() -> None:
+    stop = threading.Event()
+    seen: list[str | None] = []
+
+    def look() -> None:
+        seen.extend(status.owner for status in source.status())
+        stop.set()
+
+    source = KclSource(
+        stream="orders",
+        wire=FakeDaemon(numbered(2), batch_size=2, stop=stop),
+        checkpoint_s=0.0,
+        clock=ManualClock(),
+        rng=random.Random(1),
+    )
+    path = ScriptedPath(on_offer=look)
+    source.run(lambda shard: path, threading.Event())
+    assert seen == ["the KCL"]
+    assert [(status.owner, status.durable) for status in source.status()] == [(None, Position(2))]
+
+
+@pytest.mark.parametrize("refusals", [[], ["ShutdownException"]])
+def test_a_shard_that_is_finished_or_lost_is_nobodys_here(refusals: list[str]) -> None:
+    stop = threading.Event()
+    daemon = FakeDaemon(numbered(2), closed=not refusals, refusals=refusals, stop=stop)
+    assert [status.owner for status in run(daemon, ScriptedPath(on_offer=stop.set)).status()] == [None]
+
+
 def test_at_most_one_checkpoint_per_checkpoint_s() -> None:
     stop, clock = threading.Event(), ManualClock()
     daemon = FakeDaemon(numbered(6), batch_size=1, stop=stop)

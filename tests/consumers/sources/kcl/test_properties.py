@@ -7,6 +7,7 @@ import pytest
 from consumers.settings import ColdFleet
 from consumers.sources.kcl.properties import properties
 from consumers.sources.kcl.settings import Kcl
+from consumers.sources.kinesis.reading import KinesisReadingSettings
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from runtime.errors import ConfigError
 from runtime.settings import Aws
@@ -23,6 +24,7 @@ def parsed(**changes: Any) -> dict[str, str]:
         "application": "live-sales",
         "aws": Aws(region="eu-west-2"),
         "fleet": KinesisSourceSettings(),
+        "reading": KinesisReadingSettings(),
         "kcl": Kcl(),
     }
     return dict(line.split(" = ", 1) for line in properties(**{**given, **changes}).splitlines())
@@ -42,6 +44,20 @@ def test_the_fleets_settings_in_milliseconds() -> None:
     assert found["shardSyncIntervalMillis"] == "30000"
     assert found["idleTimeBetweenReadsInMillis"] == "1000"
     assert found["initialPositionInStream"] == "LATEST"
+
+
+def test_polls_or_fan_out_as_for_the_fleet() -> None:
+    assert parsed()["retrievalMode"] == "POLLING"
+    assert parsed()["maxRecords"] == "10000"
+
+
+def test_a_first_time_is_in_seconds_and_in_the_place_of_a_first_position() -> None:
+    entered = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2026-11-27T10:00:00.9+02:00")
+    found = parsed(fleet=entered)
+    assert found["initialPositionInStreamExtended"] == "1795766400"
+    assert "initialPositionInStream" not in found
+    with pytest.raises(ConfigError, match="initial_time"):
+        parsed(fleet=KinesisSourceSettings(initial_position="AT_TIMESTAMP"))
 
 
 def test_empty_reads_come_and_no_aggregate_is_dropped() -> None:
@@ -69,6 +85,7 @@ def test_a_secret_is_never_in_it() -> None:
         application="live-sales",
         aws=Aws(access_key_id="AKIA", secret_access_key="hush"),
         fleet=KinesisSourceSettings(),
+        reading=KinesisReadingSettings(),
         kcl=Kcl(),
     )
     assert "hush" not in text and "AKIA" not in text
@@ -83,7 +100,7 @@ def test_each_release_has_its_own_words() -> None:
 
 
 def test_fan_out_has_no_polls() -> None:
-    found = parsed(kcl=Kcl(retrieval="FANOUT"))
+    found = parsed(reading=KinesisReadingSettings(mode="fan_out"))
     assert found["retrievalMode"] == "FANOUT"
     assert not found.keys() & {"maxRecords", "idleTimeBetweenReadsInMillis"}
 

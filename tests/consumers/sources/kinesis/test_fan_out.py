@@ -11,6 +11,7 @@ from consumers.sources.kinesis.allowance import Allowance
 from consumers.sources.kinesis.checkpoints import TRIM_HORIZON, Checkpoint
 from consumers.sources.kinesis.fan_out import FanOut
 from consumers.sources.kinesis.stream import Answer, ShardGone, ShardInfo
+from consumers.sources.kinesis.subscriptions import ContinuationRefused
 from consumers.sources.kinesis.testing import (
     ARRIVED_AT,
     ScriptedConsumer,
@@ -256,6 +257,24 @@ def test_a_continuation_older_than_an_hour_gives_way_to_the_last_record(rig: Rig
     rig.pass_time(3601)
     rig.subscribed()
     assert rig.consumer.calls[-1] == f"{SHARD} at 5"
+
+
+def test_a_continuation_that_is_refused_gives_way_to_the_last_record(rig: Rig) -> None:
+    subscription = rig.subscribed()
+    subscription.send(event(5, after="17"))
+    rig.numbers()
+    subscription.end()
+    rig.await_end()
+    assert rig.fan_out.take() is None
+    rig.consumer.trouble.append(ContinuationRefused("continuation refused"))
+    rig.pass_time(10)
+    rig.bell.clear()
+    assert rig.fan_out.take() is None
+    with pytest.raises(Outage, match="continuation refused"):
+        rig.news()
+    rig.subscribed().send(event(5, 18))
+    assert rig.news().resumed_at == Position(5)
+    assert rig.consumer.calls[-2:] == [f"{SHARD} after 17", f"{SHARD} at 5"]
 
 
 @pytest.mark.parametrize("trouble", [Trimmed("no such record"), ShardGone("gone"), RuntimeError("a bug")])

@@ -280,8 +280,9 @@ def test_a_shard_is_entered_where_its_lease_says(initial: Checkpoint) -> None:
     world.table.checkpoint(world.table.take(world.lease(), "me"), initial)
     path = ScriptedPath()
     reader = world.reader(path)
+    world.clock.advance(1.0)
     reader.step()
-    world.stream.put(SHARD, b"new")
+    world.stream.put(SHARD, b"new", arrived_at=world.clock.now())
     world.steps(reader, 2)
     assert path.payloads == ([b"old", b"new"] if initial == TRIM_HORIZON else [b"new"])
 

@@ -5,12 +5,15 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.hooks import HierarchicalEmitter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.delivery import Position
+from consumers.sources.kinesis.checkpoints import Checkpoint, Rank
 from consumers.sources.kinesis.stream import KinesisStream, ShardInfo, decode_answer
+from consumers.sources.kinesis.testing import ARRIVED_AT
 from runtime.outage import Outage
 
 pytestmark = pytest.mark.unit
@@ -74,3 +77,21 @@ def test_an_answer_that_is_not_kinesiss_is_an_outage_and_is_not_quoted() -> None
     with pytest.raises(Outage, match="none of Kinesis") as raised:
         KinesisStream(Gateway(), "orders").read("iterator", None)
     assert "C-1" not in str(raised.value)
+
+
+class Behind:
+    """A client of a Kinesis whose clock is behind ours."""
+
+    class meta:
+        events = HierarchicalEmitter()
+
+    def get_shard_iterator(self, **request: object) -> dict[str, str]:
+        error = {"Code": "InvalidArgumentException", "Message": "Timestamp is in the future."}
+        raise ClientError({"Error": error}, "GetShardIterator")  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("rank", [Rank.LATEST, Rank.AT_TIMESTAMP])
+def test_a_time_that_kinesis_has_not_reached_yet_is_waited_for(rank: Rank) -> None:
+    start = Checkpoint.entered(rank, ARRIVED_AT)
+    with pytest.raises(Outage, match=r"from 2026-11-27T08:00:00\+00:00, this machine's clock may be ahead.*future"):
+        KinesisStream(Behind(), "orders").iterator("shardId-0", start)

@@ -12,9 +12,10 @@ import urllib3
 from botocore.awsrequest import AWSResponse
 
 from consumers.delivery import Position, Trimmed
-from consumers.sources.kinesis.checkpoints import LATEST, TRIM_HORIZON, Checkpoint
+from consumers.sources.kinesis.checkpoints import LATEST, TRIM_HORIZON, Checkpoint, Rank
 from consumers.sources.kinesis.stream import ShardGone
-from consumers.sources.kinesis.subscriptions import Continuation, KinesisConsumer
+from consumers.sources.kinesis.subscriptions import Continuation, ContinuationRefused, KinesisConsumer
+from consumers.sources.kinesis.testing import ARRIVED_AT
 from runtime.aws import client
 from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage
@@ -252,3 +253,15 @@ def test_a_record_that_the_shard_never_had_is_a_gap(ready: Service) -> None:
     ready.refuses("SubscribeToShard", "InvalidArgumentException")
     with pytest.raises(Trimmed, match="does not know its record 5"):
         read(ready, Checkpoint.at(Position(5)))
+
+
+def test_a_continuation_that_kinesis_refuses_is_named(ready: Service) -> None:
+    ready.refuses("SubscribeToShard", "InvalidArgumentException")
+    with pytest.raises(ContinuationRefused, match="continuation refused"):
+        read(ready, Continuation("13"))
+
+
+def test_a_time_that_kinesis_has_not_reached_yet_is_waited_for(ready: Service) -> None:
+    ready.refuses("SubscribeToShard", "InvalidArgumentException")
+    with pytest.raises(Outage, match=r"from 2026-11-27T08:00:00\+00:00, this machine's clock may be ahead"):
+        read(ready, Checkpoint.entered(Rank.LATEST, ARRIVED_AT))

@@ -287,6 +287,12 @@ def test_a_time_that_is_none_is_named_at_the_start() -> None:
             Fleet(even_shards(1), settings).worker("a")
 
 
+def test_a_time_that_is_still_to_come_is_refused_at_the_start() -> None:
+    settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2026-11-27T08:00:01Z")
+    with pytest.raises(ConfigError, match="is still to come: it is 2026-11-27T08:00:00Z"):
+        Fleet(even_shards(1), settings).worker("a")
+
+
 def test_a_stream_is_entered_at_a_time_whatever_its_offset() -> None:
     settings = KinesisSourceSettings(initial_position="AT_TIMESTAMP", initial_time="2026-11-27T10:00:00+02:00")
     fleet = Fleet(even_shards(1), settings)
