@@ -114,7 +114,7 @@ def show(settings: LookSettings, letter_id: str, original: bool, since: dt.datet
 @_filters
 @click.option("--patch", help="RFC 7396 merge patch, a JSON object. Without: as it would be judged now.")
 @click.option("--select", "selected", help="JMESPath: the objects of the event that the patch is applied to.")
-@click.option("--encoding", default="utf-8", help="Of lines that are not UTF-8, such as cp1252.")
+@click.option("--encoding", help="Of lines that are not UTF-8, such as cp1252.")
 @click.option("--apply", "is_applied", is_flag=True, help="Send those that would pass. Without: only look.")
 @click.option("--values", is_flag=True, help="Show all changed values, PERSONAL DATA too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -124,7 +124,7 @@ def mend(
     letter_ids: tuple[str, ...],
     patch: str | None,
     selected: str | None,
-    encoding: str,
+    encoding: str | None,
     is_applied: bool,
     values: bool,
     as_json: bool,
@@ -234,12 +234,15 @@ def _tell(outcome: Outcome, as_json: bool, is_applied: bool, with_values: bool) 
         sys.exit(1)
 
 
-def _mend(patch: str | None, selected: str | None, encoding: str) -> Mend | None:
+def _mend(patch: str | None, selected: str | None, encoding: str | None) -> Mend | None:
     """Raises ConfigError for options that are none."""
     if patch is None:
         if selected:
             raise ConfigError("--select without --patch: say what is to change in what it selects")
+        if encoding:
+            raise ConfigError("--encoding without --patch: a line in another encoding travels by a mend alone")
         return None
+    encoding = encoding or "utf-8"
     try:
         document = msgspec.json.decode(patch)
         "".encode(encoding)

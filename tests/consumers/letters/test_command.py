@@ -16,6 +16,7 @@ pytestmark = pytest.mark.unit
         (("--patch", "[1]"), "no JSON object"),
         (("--select", "lines"), "--select without --patch"),
         (("--patch", "{}", "--select", "lines["), "no JMESPath"),
+        (("--encoding", "cp1252"), "--encoding without --patch"),
         (("--patch", "{}", "--encoding", "none-such"), "no such one"),
     ],
 )
