@@ -274,7 +274,7 @@ def settings_of(aws: Aws, folder: Path) -> ColdSettings:
         aws=aws,
         streams=Streams(transactions=NAME, access=""),
         lake=lake,
-        identity=Identity(key_file=str(key)),
+        identity=Identity(key=str(key)),
         cold_fleet=ColdFleet(failover_s=4.0, scan_s=0.5, poll_s=0.5, discover_s=10.0),
         cold=Cold(application=NAME, span_s=1.5),
     )

@@ -51,7 +51,7 @@ class _Pipeline:
             "STOREPULSE_STREAMS_TRANSACTIONS": name,
             "STOREPULSE_STREAMS_ACCESS": "",
             "STOREPULSE_IDENTITY_KEY": str(key),
-            "STOREPULSE_REFERENCE_CATALOGUE": "",
+            "STOREPULSE_REFERENCE_BUCKET": "",
             "STOREPULSE_LIVE_APPLICATION": f"{name}-live",
             "STOREPULSE_COLD_APPLICATION": f"{name}-cold",
             "STOREPULSE_COLD_SPAN_S": "1",
