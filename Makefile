@@ -24,7 +24,7 @@ test: setup lint ## All tests but the long ones, on the real parts
 	$(PY) -m pytest -m "not soak" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: setup ## The fast tests alone
-	$(PY) -m pytest -m unit
+	$(PY) -m pytest -m unit --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 soak: setup ## The long ones: a year of a real shop, with kill -9 of every process while it flows
 	$(PY) -m pytest -m soak --capture=no

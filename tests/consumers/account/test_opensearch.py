@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from consumers.sinks.opensearch.mappings import templates
 from consumers.sinks.opensearch.templates import ensure_templates
 from consumers.stages.documents import document_of
 from consumers.stages.judge import Judged
-from contract.rows import HitRow, OrderRow
+from contract.rows import OrderRow
 from infra.local.endpoints import Endpoints
 from runtime.outage import Outage
 from runtime.settings import OpenSearch as Settings
@@ -58,8 +59,10 @@ class _Filled:
             action = {"create": {"_index": index[stored.kind], "_id": row_id}}
             row = row_of(stored)
             body += msgspec.json.encode(action) + b"\n" + msgspec.json.encode(row) + b"\n"
-            if stored.attempt and isinstance(row, OrderRow | HitRow):
-                made = document_of(Judged(row, None), 14)
+            if stored.attempt:  # the event was accepted, be it as the second line of one that is stored
+                accepted = row_of(replace(stored, kind=Kind.ORDER, label="GBP"))
+                assert isinstance(accepted, OrderRow)
+                made = document_of(Judged(accepted, None), 14)
                 assert made is not None
                 assert made.mended is not None
                 body += mending(made, made.mended)
