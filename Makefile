@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS = never
 UV := .venv-uv/bin/uv
 PY := .venv/bin/python
 BOARD := dashboards/board
-GROUPS := producers consumers function dashboards local loadtests dev ministack peers
+GROUPS := producers consumers function dashboards local loadtests aws dev ministack peers
 
 .PHONY: help demo test unit soak peer-kcl up down wheel lint lock setup clean
 .DEFAULT_GOAL := help
