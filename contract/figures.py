@@ -18,6 +18,7 @@ LINES = Source(
     time="event_time",
     day="event_date",
     index="orders-*",
+    document=OrderRow,
     within="lines",
     element=LineRow,
 )

@@ -39,7 +39,7 @@ Condition = Is | Known | Unknown
 class Source:
     """Rows that figures are computed over: in the warehouse a relation, in OpenSearch documents.
 
-    `within`: the documents' field whose elements are the rows, where they are nested; columns that `element` lacks are
+    `document` and `within`: where rows are elements of one of the document's fields; columns that `element` lacks are
     the document's own then. `live_only`: what a document must meet beside, where the relation says it by itself.
     """
 
@@ -49,6 +49,7 @@ class Source:
     time: str  # UTC, by which a period is cut
     day: str  # in the shop's time zone where the rows have such a day
     index: str = ""  # pattern of the indices; empty: live has none of this
+    document: type[msgspec.Struct] | None = None  # None: the documents are the rows
     within: str = ""
     element: type[msgspec.Struct] | None = None
     live_only: tuple[Condition, ...] = ()

@@ -1,0 +1,267 @@
+"""Formulas as searches of the live documents, and their answers read back."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from contract.formula import Age, Condition, Count, Distinct, Is, Known, OverRows, Ratio, Source, Sum
+from contract.formula_fields import Field, field_of
+from contract.question import BUCKET, Every, Question, formula_of
+from contract.tables import Kind
+
+EXACT_UP_TO = 40_000  # different values: OpenSearch's highest precision_threshold; beyond it is off by about 1 %
+PAGE = 1_000  # groups of one answer
+ELEMENTS = 10_000  # groups of elements, such as products, within one of those
+_GROUPS, _ROWS, _ELEMENTS, _INSIDE, _VALUE = "groups", "rows", "elements", "inside", "value"
+_TOP, _BOTTOM = ".top", ".bottom"  # of a ratio
+
+Body = dict[str, Any]
+Part = Count | Sum | Distinct | Age
+
+
+def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.datetime | None = None) -> Body:
+    """The search of the source's index; no hits are returned. `after`: see `next_page`. `now` stands for the clock.
+
+    Raises ValueError for what the documents do not have, or do not compute with.
+    """
+    source = question.source
+    aggregations = dict(_aggregations(question, "now" if now is None else now.isoformat()))
+    grouping = _grouping(question)
+    if grouping:
+        pages: Body = {"size": PAGE, "sources": grouping, **({"after": after} if after else {})}
+        aggregations = {_GROUPS: {"composite": pages, "aggs": aggregations}}
+    bounds = {
+        name: bound.isoformat() for name, bound in (("gte", question.start), ("lt", question.end)) if bound is not None
+    }
+    filters: list[Body] = [{"range": {source.time: bounds}}] if bounds else []
+    filters += [_live(each) for each in source.live_only]
+    if source.within:  # an order without a line has no such row
+        filters.append({"nested": {"path": source.within, "query": {"match_all": {}}}})
+    return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggregations}
+
+
+def read(question: Question, answer: Mapping[str, Any], *, now: dt.datetime | None = None) -> list[dict[str, Any]]:
+    """The rows that SQL answers with: one a group, its columns by name, then each figure; in another order.
+
+    `answer`: the whole of it, or its aggregations. None where a figure is unknown. `now` is needed for an age. Raises
+    ValueError where there are more than `ELEMENTS` groups of elements.
+    """
+    aggregations = answer.get("aggregations", answer)
+    if not _grouping(question):
+        groups: list[tuple[dict[str, Any], Any]] = [({}, aggregations)] if aggregations else []
+    else:
+        found = aggregations.get(_GROUPS, {}).get("buckets", ())
+        groups = [(_keys(question, each["key"]), each) for each in found]
+    return [{**key, **row} for key, group in groups for row in _rows(question, group, now)]
+
+
+def next_page(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What to ask for after this answer; None when it was the last one."""
+    groups = answer.get("aggregations", answer).get(_GROUPS, {})
+    after: Mapping[str, Any] | None = groups.get("after_key")
+    return after if len(groups.get("buckets", ())) == PAGE else None
+
+
+def condition(source: Source, wanted: Condition) -> Body:
+    """A condition on one row as a query: of its element where the rows are elements."""
+    field, _ = _field(source, wanted.column)
+    if isinstance(wanted, Is):
+        if not wanted.values:
+            raise ValueError(f"{wanted.column} is none of no values")
+        for value in wanted.values:
+            field.check(value)
+        if not field.searched:
+            raise ValueError(f"no document is found by its {wanted.column}")
+    elif not field.summed:
+        raise ValueError(f"no document is found by its {wanted.column}")
+    return _query(wanted, field.path)
+
+
+def metric(formula: Sum | Distinct | Age) -> Body:
+    """The aggregation that computes the formula over the rows that meet its conditions."""
+    field, _ = _field(formula.source, formula.column)
+    if not field.summed:
+        raise ValueError(f"live does not compute with {formula.column} of {formula.source.name}")
+    if isinstance(formula, Distinct):
+        return {"cardinality": {"field": field.path, "precision_threshold": EXACT_UP_TO}}
+    wanted = Kind.INTEGER if isinstance(formula, Sum) else Kind.TIME
+    if field.kind is not wanted:
+        raise ValueError(f"{formula.column} of {formula.source.name} is no {wanted.value}")
+    return {"sum" if isinstance(formula, Sum) else "max": {"field": field.path}}
+
+
+def filters(formula: Part, *, inside: bool) -> list[Body]:
+    """The formula's conditions on elements (`inside`), or on the documents themselves."""
+    return [
+        condition(formula.source, each)
+        for each in (() if isinstance(formula, Age) else formula.where)
+        if _field(formula.source, each.column)[1] is inside
+    ]
+
+
+def parts_of(name: str, formula: OverRows) -> Iterator[tuple[str, Part]]:
+    """What is computed for a figure, by name."""
+    if isinstance(formula, Ratio):
+        yield name + _TOP, formula.top
+        yield name + _BOTTOM, formula.bottom
+    else:
+        yield name, formula
+
+
+def _field(source: Source, name: str) -> tuple[Field, bool]:
+    """The field, and whether it is the element's."""
+    if not source.index:
+        raise ValueError(f"live has no {source.name}")
+    if source.within and source.element:
+        row: Any = source.element
+        if name in row.__struct_fields__:
+            own = field_of(row, name)
+            return _at(own, f"{source.within}.{own.path}"), True
+    return field_of(source.document or source.row, name), False
+
+
+def _at(field: Field, path: str) -> Field:
+    return Field(
+        name=field.name,
+        path=path,
+        kind=field.kind,
+        is_list=field.is_list,
+        searched=field.searched,
+        summed=field.summed,
+    )
+
+
+def _live(wanted: Condition) -> Body:
+    """Of what the source's row does not have."""
+    return _query(wanted, wanted.column)
+
+
+def _query(wanted: Condition, path: str) -> Body:
+    if isinstance(wanted, Is):
+        return {"terms": {path: list(wanted.values)}}
+    exists = {"exists": {"field": path}}
+    return exists if isinstance(wanted, Known) else {"bool": {"must_not": [exists]}}
+
+
+def _grouping(question: Question) -> list[Body]:
+    """The sources of a composite aggregation."""
+    sources: list[Body] = []
+    for name in question.groups:
+        field, inside = _grouped(question.source, name)
+        if not inside:
+            sources.append({name: {"terms": {"field": field.path, "missing_bucket": True}}})
+    if question.every:
+        zone = {} if question.every is Every.MINUTE else {"time_zone": question.zone}
+        interval = {"field": question.source.time, "calendar_interval": question.every.value, **zone}
+        sources.append({BUCKET: {"date_histogram": interval}})
+    return sources
+
+
+def _element(question: Question) -> tuple[str, Field] | None:
+    """The dimension that is an element's."""
+    found = [(name, _grouped(question.source, name)) for name in question.groups]
+    inside = [(name, field) for name, (field, is_inside) in found if is_inside]
+    if len(inside) > 1:
+        raise ValueError(f"live groups elements by one column, not by {[name for name, _ in inside]}")
+    return inside[0] if inside else None
+
+
+def _grouped(source: Source, name: str) -> tuple[Field, bool]:
+    field, inside = _field(source, name)
+    if not field.summed or field.is_list:
+        raise ValueError(f"live does not group by {name} of {source.name}")
+    return field, inside
+
+
+def _aggregations(question: Question, now: str) -> Iterator[tuple[str, Body]]:
+    source, element = question.source, _element(question)
+    if element:
+        yield _ROWS, _within(source, {_ELEMENTS: _by(element[1])})
+    for figure in question.figures:
+        for name, part in parts_of(figure.name, formula_of(figure)):
+            yield name, _part(part, element[1] if element else None, now)
+
+
+def _part(part: Part, element: Field | None, now: str) -> Body:
+    """Innermost first: the metric, an element's groups, its conditions, the way into it, the document's conditions."""
+    metrics: Body = {} if isinstance(part, Count) else {_VALUE: metric(part)}
+    if not part.source.within:
+        own = filters(part, inside=False)
+        if isinstance(part, Age):
+            own.append({"range": {_field(part.source, part.column)[0].path: {"lte": now}}})
+        return _filtered(own, metrics)
+    groups = {_ELEMENTS: _by(element) | ({"aggs": metrics} if metrics else {})} if element else metrics
+    inside = _filtered(filters(part, inside=True), groups)
+    return _filtered(filters(part, inside=False), {_INSIDE: _within(part.source, {_INSIDE: inside})})
+
+
+def _filtered(own: Sequence[Body], aggregations: Body) -> Body:
+    return {"filter": {"bool": {"filter": list(own)}}, **({"aggs": aggregations} if aggregations else {})}
+
+
+def _within(source: Source, aggregations: Body) -> Body:
+    return {"nested": {"path": source.within}, "aggs": aggregations}
+
+
+def _by(element: Field) -> Body:
+    return {"terms": {"field": element.path, "size": ELEMENTS}}
+
+
+def _keys(question: Question, key: Mapping[str, Any]) -> dict[str, Any]:
+    """A group's columns as SQL has them."""
+    found = dict(key)
+    for name in question.groups:
+        if name in found and found[name] is not None and _grouped(question.source, name)[0].kind is Kind.DATE:
+            found[name] = _time(found[name]).date()
+    if question.every:
+        found[BUCKET] = _time(found[BUCKET])
+    return found
+
+
+def _rows(question: Question, group: Mapping[str, Any], now: dt.datetime | None) -> Iterator[dict[str, Any]]:
+    element = _element(question)
+    if not element:
+        yield {figure.name: _figure(figure.name, formula_of(figure), group, None, now) for figure in question.figures}
+        return
+    for key in _element_keys(group[_ROWS]):
+        values = {figure.name: _figure(figure.name, formula_of(figure), group, key, now) for figure in question.figures}
+        yield {element[0]: key, **values}
+
+
+def _element_keys(rows: Mapping[str, Any]) -> Iterable[Any]:
+    found = rows[_ELEMENTS]
+    if found.get("sum_other_doc_count"):
+        raise ValueError(f"more than {ELEMENTS} groups of elements: ask for less time, or by fewer dimensions")
+    return [each["key"] for each in found["buckets"]]
+
+
+def _figure(
+    name: str, formula: OverRows, group: Mapping[str, Any], key: Any, now: dt.datetime | None
+) -> int | float | None:
+    values = [_value(part, group[own], key, now) for own, part in parts_of(name, formula)]
+    if not isinstance(formula, Ratio):
+        return values[0]
+    top, bottom = values
+    return None if top is None or not bottom else top / bottom
+
+
+def _value(part: Part, found: Mapping[str, Any], key: Any, now: dt.datetime | None) -> int | float | None:
+    if part.source.within:
+        found = found[_INSIDE][_INSIDE]
+    if key is not None:
+        of_key = [each for each in found[_ELEMENTS]["buckets"] if each["key"] == key]
+        if not of_key:
+            return 0
+        found = of_key[0]
+    if isinstance(part, Count):
+        return int(found["doc_count"])
+    value: float | None = found[_VALUE]["value"]
+    if not isinstance(part, Age):
+        return round(value or 0)
+    if now is None:
+        raise ValueError("an age is read at some time")
+    return None if value is None else (now - _time(value)).total_seconds()
+
+
+def _time(milliseconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
