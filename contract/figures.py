@@ -1,13 +1,25 @@
 """Every figure that storepulse shows, once: board, QuickSight, OpenSearch Dashboards, CloudWatch and docs follow it.
 
-A figure has one definition and it is here: change a formula, and all who show it follow.
+A figure has one definition and it is here: change a formula, and all who show it follow. One module whatever its
+length: it is a table, and read as one. Columns that the warehouse computes first are in `contract.derived`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
-from contract.formula import Age, Count, Distinct, Formula, Is, Known, Metric, Ratio, Source, Sum, Unit, Unknown
+from contract.derived import (
+    FAILED_CHECKOUTS,
+    FILES,
+    LEDGER,
+    PURCHASES,
+    SETTLED_MINUTES,
+    UNSEEN_ORDERS,
+    WEEKS,
+    hours,
+    region_hours,
+)
+from contract.figure import Alarm as Alarm
+from contract.figure import Figure as Figure
+from contract.formula import Age, Count, Distinct, Is, Known, Metric, Ratio, Source, Sum, Unit, Unknown
 from contract.rows import ConflictRow, DuplicateRow, HitRow, LetterRow, LineRow, OrderLineRow, OrderRow
 
 ORDERS = Source(name="orders", relation="orders", row=OrderRow, time="event_time", day="event_date", index="orders-*")
@@ -22,6 +34,8 @@ LINES = Source(
     within="lines",
     element=LineRow,
 )
+# A document keeps a line's price without computing with it: nobody watches a product's revenue by the second.
+AMOUNTS = Source(name="amounts", relation="lines", row=OrderLineRow, time="event_time", day="event_date")
 HITS = Source(name="hits", relation="hits", row=HitRow, time="event_time", day="event_date", index="hits-*")
 LETTERS = Source(
     name="letters",
@@ -35,39 +49,13 @@ LETTERS = Source(
 DUPLICATES = Source(
     name="duplicates", relation="duplicates", row=DuplicateRow, time="arrived_at", day="", index="duplicates"
 )
+# The keeper settles conflicts in the warehouse; the documents are those of the orders that count.
 CONFLICTS = Source(name="conflicts", relation="conflicts", row=ConflictRow, time="arrived_at", day="event_date")
-SOURCES = (ORDERS, LINES, HITS, LETTERS, DUPLICATES, CONFLICTS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """When a figure calls somebody. The page that says what to do is docs/runbooks/, named as the alarm is."""
-
-    when: Literal["above", "below"]
-    threshold: float  # in the figure's unit
-    minutes: int  # in a row: one bad minute calls nobody
-    pages: bool  # wakes somebody; else it can wait for the morning
-    missing_is_bad: bool = False  # no data at all is the trouble itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One figure. What is computed over rows is so in every store that has them; the rest CloudWatch measures."""
-
-    name: str
-    title: str
-    meaning: str
-    unit: Unit
-    formula: Formula
-    dimensions: tuple[str, ...] = ()  # columns by which it may be grouped, beside time; money always is by currency
-    better: Literal["higher", "lower", ""] = ""  # empty: neither
-    target: float | None = None
-    alarm: Alarm | None = None
-    kind: Literal["sales", "web", "quality", "health"]
 
 
 _BY_ORDER = ("currency", "region", "channel")
 _SALE, _RETURN = Is("kind", ("sale",)), Is("kind", ("return",))
+_NEW, _RETURNING = Is("is_new", (True,)), Is("is_new", (False,))
 _PERSON = Is("is_bot", (False,))
 
 
@@ -189,6 +177,26 @@ PIECES = Figure(
     better="higher",
     kind="sales",
 )
+PIECES_RETURNED = Figure(
+    name="pieces_returned",
+    title="Pieces returned",
+    meaning="Pieces of a product in returns.",
+    unit=Unit.COUNT,
+    formula=Sum(source=LINES, column="quantity", where=(_RETURN,)),
+    dimensions=("sku", "region", "channel"),
+    better="lower",
+    kind="sales",
+)
+PRODUCT_REVENUE = Figure(
+    name="product_revenue",
+    title="Revenue of products",
+    meaning="What a product's lines come to, discounts taken off, without tax and shipping; returns subtract.",
+    unit=Unit.MONEY,
+    formula=Sum(source=AMOUNTS, column="amount"),
+    dimensions=("currency", "sku", "region", "channel"),
+    better="higher",
+    kind="sales",
+)
 PRODUCTS_SOLD = Figure(
     name="products_sold",
     title="Products sold",
@@ -197,6 +205,127 @@ PRODUCTS_SOLD = Figure(
     formula=Distinct(source=LINES, column="sku", where=(_SALE,)),
     dimensions=("region", "channel"),
     better="higher",
+    kind="sales",
+)
+
+NEW_CUSTOMERS = Figure(
+    name="new_customers",
+    title="New customers",
+    meaning=(
+        "Different customers that bought on the day of their first purchase. A rotation of the identity key makes"
+        " everybody new once: see docs/privacy.md."
+    ),
+    unit=Unit.COUNT,
+    formula=Distinct(source=PURCHASES, column="customer", where=(_NEW,)),
+    dimensions=_BY_ORDER,
+    better="higher",
+    kind="sales",
+)
+RETURNING_CUSTOMERS = Figure(
+    name="returning_customers",
+    title="Returning customers",
+    meaning=(
+        "Different customers that bought on a later day than that of their first purchase. In a period of several days"
+        " one may be new and returning."
+    ),
+    unit=Unit.COUNT,
+    formula=Distinct(source=PURCHASES, column="customer", where=(_RETURNING,)),
+    dimensions=_BY_ORDER,
+    better="higher",
+    kind="sales",
+)
+NEW_REVENUE = Figure(
+    name="new_revenue",
+    title="Revenue of new customers",
+    meaning="What sales to customers come to on the day of their first purchase.",
+    unit=Unit.MONEY,
+    formula=Sum(source=PURCHASES, column="revenue", where=(_NEW,)),
+    dimensions=_BY_ORDER,
+    better="higher",
+    kind="sales",
+)
+RETURNING_REVENUE = Figure(
+    name="returning_revenue",
+    title="Revenue of returning customers",
+    meaning="What sales to customers come to on later days than that of their first purchase.",
+    unit=Unit.MONEY,
+    formula=Sum(source=PURCHASES, column="revenue", where=(_RETURNING,)),
+    dimensions=_BY_ORDER,
+    better="higher",
+    kind="sales",
+)
+
+_USUAL = (
+    f"The median of the same hour and weekday in the {WEEKS} weeks before, by the shop's clock, added up over hours."
+)
+_REGIONS = " Medians of regions do not add up to the shop's."
+HOURS = hours(REVENUE.formula, SALES.formula)  # type: ignore[arg-type]
+REGION_HOURS = region_hours(REVENUE.formula, SALES.formula)  # type: ignore[arg-type]
+_OF_REVENUE, _OF_SALES = Is("measure", ("revenue",)), Is("measure", ("sales",))
+_COMPARABLE = (Is("is_over", (True,)), Known("usual"))
+USUAL_REVENUE = Figure(
+    name="usual_revenue",
+    title="Usual revenue",
+    meaning=_USUAL,
+    unit=Unit.MONEY,
+    formula=Sum(source=HOURS, column="usual", where=(_OF_REVENUE,)),
+    dimensions=("currency",),
+    kind="sales",
+)
+USUAL_SALES = Figure(
+    name="usual_sales",
+    title="Usual orders",
+    meaning=_USUAL,
+    unit=Unit.COUNT,
+    formula=Sum(source=HOURS, column="usual", where=(_OF_SALES,)),
+    dimensions=("currency",),
+    kind="sales",
+)
+REVENUE_TO_USUAL = Figure(
+    name="revenue_to_usual",
+    title="Revenue against usual",
+    meaning="Revenue by usual revenue, of hours that are over: 1 is as usual.",
+    unit=Unit.SHARE,
+    formula=Ratio(
+        top=Sum(source=HOURS, column="amount", where=(_OF_REVENUE, *_COMPARABLE)),
+        bottom=Sum(source=HOURS, column="usual", where=(_OF_REVENUE, *_COMPARABLE)),
+    ),
+    dimensions=("currency",),
+    per_currency=True,
+    better="higher",
+    target=1,
+    kind="sales",
+)
+SALES_TO_USUAL = Figure(
+    name="sales_to_usual",
+    title="Orders against usual",
+    meaning="Orders by usual orders, of hours that are over: 1 is as usual.",
+    unit=Unit.SHARE,
+    formula=Ratio(
+        top=Sum(source=HOURS, column="amount", where=(_OF_SALES, *_COMPARABLE)),
+        bottom=Sum(source=HOURS, column="usual", where=(_OF_SALES, *_COMPARABLE)),
+    ),
+    dimensions=("currency",),
+    better="higher",
+    target=1,
+    kind="sales",
+)
+REGION_USUAL_REVENUE = Figure(
+    name="region_usual_revenue",
+    title="Usual revenue of regions",
+    meaning=_USUAL + _REGIONS,
+    unit=Unit.MONEY,
+    formula=Sum(source=REGION_HOURS, column="usual", where=(_OF_REVENUE,)),
+    dimensions=("currency", "region"),
+    kind="sales",
+)
+REGION_USUAL_SALES = Figure(
+    name="region_usual_sales",
+    title="Usual orders of regions",
+    meaning=_USUAL + _REGIONS,
+    unit=Unit.COUNT,
+    formula=Sum(source=REGION_HOURS, column="usual", where=(_OF_SALES,)),
+    dimensions=("currency", "region"),
     kind="sales",
 )
 
@@ -270,6 +399,19 @@ BOT_SHARE = Figure(
     formula=Ratio(top=Count(source=HITS, where=(Is("is_bot", (True,)),)), bottom=Count(source=HITS)),
     kind="web",
 )
+FAILED_CHECKOUTS_FOUND = Figure(
+    name="failed_checkouts",
+    title="Failed checkouts",
+    meaning=(
+        "Sessions a day whose checkout was answered with 5xx and that bought nothing within a day: see docs/access.md."
+    ),
+    unit=Unit.COUNT,
+    formula=Count(source=FAILED_CHECKOUTS),
+    dimensions=("browser", "device"),
+    better="lower",
+    target=0,
+    kind="web",
+)
 
 REFUSED = Figure(
     name="refused",
@@ -302,6 +444,70 @@ CONFLICTS_FOUND = Figure(
     dimensions=("currency",),
     better="lower",
     target=0,
+    kind="quality",
+)
+UNSEEN_ORDERS_FOUND = Figure(
+    name="orders_without_checkout",
+    title="Orders without a checkout",
+    meaning="Sales that no request led to, on days with an access log: see docs/access.md.",
+    unit=Unit.COUNT,
+    formula=Count(source=UNSEEN_ORDERS),
+    dimensions=_BY_ORDER,
+    better="lower",
+    target=0,
+    kind="quality",
+)
+EMITTED = Figure(
+    name="emitted",
+    title="Lines emitted",
+    meaning=(
+        "Lines of spools and access logs up to each file's last heartbeat, those of the last"
+        f" {SETTLED_MINUTES} minutes that the warehouse has taken left out."
+    ),
+    unit=Unit.COUNT,
+    formula=Sum(source=FILES, column="emitted"),
+    dimensions=("kind",),
+    kind="quality",
+)
+FOUND = Figure(
+    name="found",
+    title="Lines found",
+    meaning="Orders, requests, letters and duplicates in the warehouse of the lines emitted.",
+    unit=Unit.COUNT,
+    formula=Sum(source=FILES, column="found"),
+    dimensions=("kind",),
+    kind="quality",
+)
+MISSING = Figure(
+    name="missing",
+    title="Lines missing",
+    meaning=(
+        "Lines emitted less lines found: lost, or behind by more than"
+        f" {SETTLED_MINUTES} minutes. `python -m consumers account` says which, and where."
+    ),
+    unit=Unit.COUNT,
+    formula=Sum(source=FILES, column="missing"),
+    dimensions=("kind",),
+    better="lower",
+    target=0,
+    kind="quality",
+)
+WAREHOUSE_FRESH = Figure(
+    name="warehouse_freshness",
+    title="Freshness of the warehouse",
+    meaning="Since the arrival of the newest record that the warehouse has taken. At rest it is as old as the data.",
+    unit=Unit.SECONDS,
+    formula=Age(source=LEDGER, column="last_arrived_at"),
+    better="lower",
+    kind="quality",
+)
+WAREHOUSE_COMMITTED = Figure(
+    name="warehouse_commit_age",
+    title="Since the warehouse's last load",
+    meaning="Since the newest commit of the keeper to the warehouse; its cadence is a setting by hour of day.",
+    unit=Unit.SECONDS,
+    formula=Age(source=LEDGER, column="committed_at"),
+    better="lower",
     kind="quality",
 )
 QUIET_ORDERS = Figure(
@@ -350,7 +556,19 @@ FIGURES: tuple[Figure, ...] = (
     RETURN_RATE,
     CUSTOMERS,
     GUEST_SHARE,
+    NEW_CUSTOMERS,
+    RETURNING_CUSTOMERS,
+    NEW_REVENUE,
+    RETURNING_REVENUE,
+    USUAL_REVENUE,
+    USUAL_SALES,
+    REVENUE_TO_USUAL,
+    SALES_TO_USUAL,
+    REGION_USUAL_REVENUE,
+    REGION_USUAL_SALES,
     PIECES,
+    PIECES_RETURNED,
+    PRODUCT_REVENUE,
     PRODUCTS_SOLD,
     VISITS,
     SAW_PRODUCT,
@@ -360,10 +578,17 @@ FIGURES: tuple[Figure, ...] = (
     REQUESTS,
     ERROR_RATE,
     BOT_SHARE,
+    FAILED_CHECKOUTS_FOUND,
     REFUSED,
     LATE_ORDERS,
     DUPLICATES_FOUND,
     CONFLICTS_FOUND,
+    UNSEEN_ORDERS_FOUND,
+    EMITTED,
+    FOUND,
+    MISSING,
+    WAREHOUSE_FRESH,
+    WAREHOUSE_COMMITTED,
     QUIET_ORDERS,
     QUIET_HITS,
     LAG,

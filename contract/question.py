@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from contract.figures import Figure
-from contract.formula import Metric, OverRows, Source, Unit
+from contract.figure import Figure
+from contract.formula import Metric, OverRows, Source
 
 CURRENCY = "currency"
 BUCKET = "started_at"  # column of an answer: when its bucket of time began
@@ -43,7 +43,7 @@ class Question:
             raise ValueError(f"not computed over the same rows: {', '.join(each.name for each in self.figures)}")
         for figure in self.figures:
             for dimension in self.by:
-                if dimension not in (*figure.dimensions, self.source.day, CURRENCY if _is_money(figure) else ""):
+                if dimension not in (*figure.dimensions, self.source.day, CURRENCY if figure.by_currency else ""):
                     raise ValueError(f"{figure.name} has no dimension {dimension!r}; it has {figure.dimensions}")
         try:
             ZoneInfo(self.zone)
@@ -58,7 +58,7 @@ class Question:
     @property
     def groups(self) -> tuple[str, ...]:
         """The columns by which an answer is grouped, its time apart."""
-        added = [CURRENCY] if CURRENCY not in self.by and any(map(_is_money, self.figures)) else []
+        added = [CURRENCY] if CURRENCY not in self.by and any(figure.by_currency for figure in self.figures) else []
         return (*added, *self.by)
 
 
@@ -67,7 +67,3 @@ def formula_of(figure: Figure) -> OverRows:
     if isinstance(figure.formula, Metric):
         raise ValueError(f"{figure.name} is measured by CloudWatch: no store computes it")
     return figure.formula
-
-
-def _is_money(figure: Figure) -> bool:
-    return figure.unit is Unit.MONEY
