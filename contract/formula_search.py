@@ -29,8 +29,6 @@ def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.
     Raises ValueError for what the documents do not have, or do not compute with.
     """
     source = question.source
-    if not source.index:
-        raise ValueError(f"live has no {source.name}")
     aggregations = dict(_aggregations(question, "now" if now is None else now.isoformat()))
     grouping = _grouping(question)
     if grouping:
@@ -40,7 +38,7 @@ def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.
         name: bound.isoformat() for name, bound in (("gte", question.start), ("lt", question.end)) if bound is not None
     }
     filters: list[Body] = [{"range": {source.time: bounds}}] if bounds else []
-    filters += [_live(each) for each in source.live_only]
+    filters += of_source(source)
     if source.within:  # an order without a line has no such row
         filters.append({"nested": {"path": source.within, "query": {"match_all": {}}}})
     return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggregations}
@@ -106,6 +104,34 @@ def metric(formula: Sum | Distinct | Age) -> Body:
     return {"sum" if isinstance(formula, Sum) else "max": {"field": field.path}}
 
 
+def measures(name: str, formula: OverRows, *, now: str = "now") -> dict[str, Body]:
+    """The aggregations that compute the formula over a bucket's documents, whatever the buckets are; see `measured`."""
+    return {own: _part(part, None, now) for own, part in parts_of(name, formula)}
+
+
+def measured(
+    name: str, formula: OverRows, bucket: Mapping[str, Any], *, now: dt.datetime | None = None
+) -> int | float | None:
+    """The formula's value in an answer to `measures`; None where it is unknown. `now` is needed for an age."""
+    parts = {own: _values(part, bucket[own], False, now) for own, part in parts_of(name, formula)}
+    return _figure(name, formula, parts, None)
+
+
+def met(formula: OverRows) -> list[Body]:
+    """What the formula's documents meet: its own conditions on them, and those of its source.
+
+    Raises ValueError for a ratio, whose parts may differ in it.
+    """
+    if isinstance(formula, Ratio):
+        raise ValueError("a ratio is of two kinds of documents")
+    return [*of_source(formula.source), *filters(formula, inside=False)]
+
+
+def of_source(source: Source) -> list[Body]:
+    """What the documents of a source meet, as those of its index do not all."""
+    return [_query(each, each.column) for each in source.live_only]
+
+
 def filters(formula: Part, *, inside: bool) -> list[Body]:
     """The formula's conditions on elements (`inside`), or on the documents themselves."""
     return [
@@ -145,14 +171,10 @@ def _at(field: Field, path: str) -> Field:
     )
 
 
-def _live(wanted: Condition) -> Body:
-    """Of what the source's row does not have."""
-    return _query(wanted, wanted.column)
-
-
 def _query(wanted: Condition, path: str) -> Body:
     if isinstance(wanted, Is):
-        return {"terms": {path: list(wanted.values)}}
+        only = len(wanted.values) == 1
+        return {"term": {path: wanted.values[0]}} if only else {"terms": {path: list(wanted.values)}}
     exists = {"exists": {"field": path}}
     return exists if isinstance(wanted, Known) else {"bool": {"must_not": [exists]}}
 
@@ -200,6 +222,8 @@ def _aggregations(question: Question, now: str) -> Iterator[tuple[str, Body]]:
 
 def _part(part: Part, element: Field | None, now: str) -> Body:
     """Innermost first: the metric, an element's groups, its conditions, the way into it, the document's conditions."""
+    if not part.source.index:
+        raise ValueError(f"live has no {part.source.name}")
     metrics: Body = {} if isinstance(part, Count) else {_VALUE: metric(part)}
     if not part.source.within:
         own = filters(part, inside=False)
@@ -212,6 +236,9 @@ def _part(part: Part, element: Field | None, now: str) -> Body:
 
 
 def _filtered(own: Sequence[Body], aggregations: Body) -> Body:
+    if not own and len(aggregations) == 1 and _VALUE in aggregations:
+        bare: Body = aggregations[_VALUE]
+        return bare
     return {"filter": {"bool": {"filter": list(own)}}, **({"aggs": aggregations} if aggregations else {})}
 
 
@@ -274,7 +301,8 @@ def _values(part: Part, found: Mapping[str, Any], by_element: bool, now: dt.date
 def _value(part: Part, found: Mapping[str, Any], now: dt.datetime | None) -> int | None:
     if isinstance(part, Count):
         return int(found["doc_count"])
-    value: float | None = found[_VALUE]["value"]
+    told = found[_VALUE]
+    value: float | None = told["value"] if isinstance(told, Mapping) else told
     if not isinstance(part, Age):
         return round(value or 0)
     if now is None:
