@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from contract.formula import Age, Condition, Count, Distinct, Is, Known, OverRows, Ratio, Source, Sum
@@ -79,22 +80,22 @@ def next_page(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any
 def condition(source: Source, wanted: Condition) -> Body:
     """A condition on one row as a query: of its element where the rows are elements."""
     field, _ = _field(source, wanted.column)
+    if not (field.searched if isinstance(wanted, Is) else field.summed) or field.left_out:
+        raise ValueError(f"no document is found by its {wanted.column}")
     if isinstance(wanted, Is):
         if not wanted.values:
             raise ValueError(f"{wanted.column} is none of no values")
         for value in wanted.values:
             field.check(value)
-        if not field.searched:
-            raise ValueError(f"no document is found by its {wanted.column}")
-    elif not field.summed:
-        raise ValueError(f"no document is found by its {wanted.column}")
     return _query(wanted, field.path)
 
 
 def metric(formula: Sum | Distinct | Age) -> Body:
     """The aggregation that computes the formula over the rows that meet its conditions."""
-    field, _ = _field(formula.source, formula.column)
-    if not field.summed:
+    field, inside = _field(formula.source, formula.column)
+    if inside is not bool(formula.source.within):
+        raise ValueError(f"live does not compute with {formula.column} by {formula.source.name}")
+    if not field.summed or (field.left_out and not isinstance(formula, Sum)):
         raise ValueError(f"live does not compute with {formula.column} of {formula.source.name}")
     if isinstance(formula, Distinct):
         return {"cardinality": {"field": field.path, "precision_threshold": EXACT_UP_TO}}
@@ -156,19 +157,10 @@ def _field(source: Source, name: str) -> tuple[Field, bool]:
         row: Any = source.element
         if name in row.__struct_fields__:
             own = field_of(row, name)
-            return _at(own, f"{source.within}.{own.path}"), True
+            return replace(own, path=f"{source.within}.{own.path}"), True
+        if name not in source.shared:
+            raise ValueError(f"live has no {name} of {source.name}")
     return field_of(source.document or source.row, name), False
-
-
-def _at(field: Field, path: str) -> Field:
-    return Field(
-        name=field.name,
-        path=path,
-        kind=field.kind,
-        is_list=field.is_list,
-        searched=field.searched,
-        summed=field.summed,
-    )
 
 
 def _query(wanted: Condition, path: str) -> Body:
@@ -204,7 +196,7 @@ def _element(question: Question) -> tuple[str, Field] | None:
 
 def _grouped(source: Source, name: str) -> tuple[Field, bool]:
     field, inside = _field(source, name)
-    if not field.summed or field.is_list:
+    if not field.summed or field.is_list or field.left_out:
         raise ValueError(f"live does not group by {name} of {source.name}")
     return field, inside
 
