@@ -53,12 +53,14 @@ def read(question: Question, answer: Mapping[str, Any], *, now: dt.datetime | No
     """
     if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
         raise ValueError("part of OpenSearch did not answer: figures would be too low")
-    aggregations = answer.get("aggregations", answer)
-    if not _grouping(question):
-        groups: list[tuple[dict[str, Any], Any]] = [({}, aggregations)] if aggregations else []
-    else:
+    aggregations = _aggregations_of(answer)
+    if _grouping(question):
         found = aggregations.get(_GROUPS, {}).get("buckets", ())
         groups = [(_keys(question, each["key"]), each) for each in found]
+    elif aggregations:
+        groups = [({}, aggregations)]
+    else:  # there is no such index: no rows
+        return [] if _element(question) else [{each.name: _of_no_rows(formula_of(each)) for each in question.figures}]
     return [{**key, **row} for key, group in groups for row in _rows(question, group, now)]
 
 
@@ -72,7 +74,7 @@ def page_size(question: Question) -> int:
 
 def next_page(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What to ask for after this answer; None when it was the last one."""
-    groups = answer.get("aggregations", answer).get(_GROUPS, {})
+    groups = _aggregations_of(answer).get(_GROUPS, {})
     after: Mapping[str, Any] | None = groups.get("after_key")
     return after if len(groups.get("buckets", ())) == page_size(question) else None
 
@@ -149,6 +151,16 @@ def parts_of(name: str, formula: OverRows) -> Iterator[tuple[str, Part]]:
         yield name + _BOTTOM, formula.bottom
     else:
         yield name, formula
+
+
+def _aggregations_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """None at all where the answer is of no index."""
+    found: Mapping[str, Any] = answer.get("aggregations", {} if "_shards" in answer or "hits" in answer else answer)
+    return found
+
+
+def _of_no_rows(formula: OverRows) -> int | None:
+    return None if isinstance(formula, Ratio | Age) else 0
 
 
 def _field(source: Source, name: str) -> tuple[Field, bool]:

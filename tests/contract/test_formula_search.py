@@ -106,7 +106,6 @@ def test_an_age_is_in_seconds_of_the_clock_and_unknown_without_a_document() -> N
     newest = (NOW - dt.timedelta(seconds=10)).timestamp() * 1000
     assert read(question, {"quiet_orders": {"value": {"value": newest}}}, now=NOW) == [{"quiet_orders": 10}]
     assert read(question, {"quiet_orders": {"value": {"value": None}}}, now=NOW) == [{"quiet_orders": None}]
-    assert read(question, {}) == []  # a shop without an index
     with pytest.raises(ValueError, match="at some time"):
         read(question, {"quiet_orders": {"value": {"value": newest}}})
 
@@ -126,6 +125,15 @@ def test_an_answer_of_part_of_the_store_is_none() -> None:
     for partial in ({"timed_out": True}, {"_shards": {"failed": 1}}):
         with pytest.raises(ValueError, match="too low"):
             read(Question(figures=(SALES,)), {**partial, "aggregations": {"sales": {"doc_count": 1}}})
+
+
+def test_a_shop_without_an_index_has_what_a_table_without_rows_has() -> None:
+    nothing = {"took": 1, "timed_out": False, "_shards": {"total": 0, "failed": 0}, "hits": {"hits": []}}
+    assert read(Question(figures=(SALES, RETURN_RATE)), nothing) == [{"sales": 0, "return_rate": None}]
+    assert read(Question(figures=(QUIET_ORDERS,)), nothing, now=NOW) == [{"quiet_orders": None}]
+    for question in (Question(figures=(REVENUE,)), Question(figures=(PIECES,), by=("sku",))):
+        assert read(question, nothing) == []
+        assert next_page(question, nothing) is None
 
 
 def test_a_figure_fits_into_any_bucket() -> None:
