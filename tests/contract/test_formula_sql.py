@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.figures import DUPLICATES, HITS, HOURS, LAG, LETTERS, LINES, ORDERS, REVENUE, SALES
+from contract.figures import DUPLICATES, HITS, HOURS, LETTERS, LINES, ORDERS, REVENUE, SALES, figure
 from contract.formula import Age, Count, Is, Known, Sum
 from contract.formula_sql import condition, expression, literal, query, read, relation
 from contract.formula_strategies import MOMENTS, TIMES, Rows, few_of, questions, rows, values_of
@@ -99,5 +99,5 @@ def test_a_question_says_what_is_wrong_with_it() -> None:
     with pytest.raises(ValueError, match="no IANA time zone"):
         Question(figures=(REVENUE,), zone="Mars/Olympus")
     with pytest.raises(ValueError, match="measured by CloudWatch"):
-        Question(figures=(LAG,))
+        Question(figures=(figure("live_lag"),))
     assert BUCKET not in query(Question(figures=(SALES,), by=("event_date",))).text
