@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from infra.aws.cost.item import Item, Terms
 from infra.aws.cost.traffic import APPLICATIONS, GIB, HOURS, MINUTES, SECONDS, STREAMS
 
-_COMMITS_A_MINUTE = 4  # of the lake, each asks for and sets a few tables
-_CALLS_A_COMMIT = 10
+_CALLS_A_COMMIT = 10  # to the lake: it asks for a few tables and sets them
 _FREE_CALLS = 1.0  # million a month, of Glue's catalogue
 _PROCESS_METRICS = 4  # an application and host, docs/fleet.md
 _AGENT_METRICS = 10  # of KPL's names, a stream and host
@@ -14,7 +13,7 @@ _AGENT_METRICS = 10  # of KPL's names, a stream and host
 
 def catalogue(of: Terms) -> Iterator[Item]:
     """Glue's requests beyond the free ones, and Athena's scans."""
-    calls = MINUTES * _COMMITS_A_MINUTE * _CALLS_A_COMMIT / 1e6
+    calls = SECONDS / of.sizing.lake_s * _CALLS_A_COMMIT / 1e6
     yield Item(stage="catalogue", name="Glue", usd=max(0.0, calls - _FREE_CALLS) * of.usd("glue.request"))
     yield Item(stage="catalogue", name="Athena", usd=of.sizing.athena_tb * of.usd("athena.scan"))
 

@@ -7,7 +7,6 @@ from infra.aws.cost.traffic import DAYS, GIB, HOURS, SECONDS
 
 _VCPU_OF_HOST = 2  # of an m7g.large
 _SPAN_S = 20.0  # [cold] span_s
-_LAKE_S = 15.0  # [keeper] lake_cadence
 _LEAST_AWAKE_S = 60.0  # that Redshift Serverless bills
 _MIB_OF_VCPU = 1769.0  # of memory, for which Lambda gives a whole one
 _FUNCTION_GIB = 0.5
@@ -69,8 +68,8 @@ def lake(of: Terms) -> Iterator[Item]:
 
 
 def keeper(of: Terms) -> Iterator[Item]:
-    """One task at any rate, and the commits of the lake."""
-    commits = SECONDS / _LAKE_S * of.size("commit_objects") / 1e6
+    """The same tasks at any rate, and the commits of the lake."""
+    commits = SECONDS / of.sizing.lake_s * of.size("commit_objects") / 1e6
     yield Item(stage="keeper", name="Fargate", usd=of.task(of.sizing.keeper) * of.sizing.keeper.least)
     yield Item(stage="keeper", name="S3, puts", usd=commits * of.usd("s3.put"))
 

@@ -25,9 +25,10 @@ CHOICES = st.builds(
     mode=st.sampled_from(["on-demand", "provisioned"]),
     aggregated=st.booleans(),
     cadence=st.builds(
-        Cadence,
-        by_hour=st.lists(st.floats(1.0, 86_400.0), min_size=24, max_size=24).map(tuple),
-        zone=st.just(dt.UTC),
+        lambda by_night, by_day, hour: Cadence(by_hour=(by_night,) * hour + (by_day,) * (24 - hour), zone=dt.UTC),
+        st.floats(1.0, 86_400.0),
+        st.floats(1.0, 86_400.0),
+        st.integers(0, 24),
     ),
     backup=st.booleans(),
 )
