@@ -61,6 +61,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
                         "fixed_a_month": line.fixed,
                         "marginal_a_million": line.marginal,
                         "total_a_month": line.total,
+                        "all_by_million": line.total / each.millions,
                     }
                     for line in each.lines
                 ],
