@@ -20,10 +20,13 @@ COPY consumers consumers
 ENV PATH=/opt/storepulse/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
+# All that may be written to where the rest is read-only. ECS gives an empty volume to root alone, unless the image says
+# that the folder is one.
+VOLUME ["/tmp"]
 USER 10001
 # No health check: a worker that cannot go on ends by itself and is started again, and one that waits for a store that is
 # away must not be killed for it. Lag and checkpoint age say how it is (docs/fleet.md).
-# The exec form: the command is process 1, and hears SIGTERM itself. It settles and releases its shards within seconds;
-# give it 60 before SIGKILL.
+# The exec form: the command is process 1, and hears SIGTERM itself. A worker settles and releases its shards, mostly within
+# seconds; give it 60 before SIGKILL.
 ENTRYPOINT ["python", "-m", "consumers"]
 CMD ["--help"]

@@ -31,6 +31,9 @@ ENV PATH=/opt/storepulse/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     STOREPULSE_BOARD_HOST=0.0.0.0 \
     STOREPULSE_BOARD_PORT=8081
+# All that may be written to where the rest is read-only. ECS gives an empty volume to root alone, unless the image says
+# that the folder is one.
+VOLUME ["/tmp"]
 USER 10001
 EXPOSE 8081
 HEALTHCHECK --interval=15s --timeout=6s --start-period=30s CMD ["python", "-c", "import os, urllib.request as r; \

@@ -3,7 +3,8 @@
 #   docker build --file containers/producers.Dockerfile --tag storepulse-producers .
 #   docker run --volume /var/spool/storepulse:/var/spool/storepulse storepulse-producers agent
 #
-# On EC2 the agent runs under systemd instead (docs/agent.md): it belongs to the disk that it reads.
+# The agent belongs to the disk that it reads: on a host of the shop, with the host's spool and logs as volumes, or without
+# a container under systemd (docs/agent.md).
 FROM python:3.11.14-slim-bookworm AS libraries
 COPY requirements/uv.txt requirements/producers.txt /build/
 RUN python -m pip install --no-cache-dir --require-hashes --requirement /build/uv.txt \
@@ -24,6 +25,9 @@ ENV PATH=/opt/storepulse/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     STOREPULSE_AGENT_SPOOL=/var/spool/storepulse \
     STOREPULSE_AGENT_STATE=/var/lib/storepulse/agent
+# All that may be written to where the rest is read-only. ECS gives an empty volume to root alone, unless the image says
+# that the folder is one.
+VOLUME ["/tmp"]
 USER 10001
 # Of the agent, where it has a port for it (docs/agent.md); the other commands have none, and are well while they run.
 HEALTHCHECK --interval=30s --timeout=6s --start-period=60s CMD ["python", "-c", "import os, urllib.request as r; \

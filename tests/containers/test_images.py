@@ -133,6 +133,7 @@ def test_an_image_is_built_from_its_lock_file_on_a_pinned_base_and_runs_without_
     if group != "function":
         assert re.search(r"^USER 1\d+$", image.last, re.MULTILINE)
         assert f'ENTRYPOINT ["python", "-m", "{group}"]' in image.last
+        assert 'VOLUME ["/tmp"]' in image.last, "or a read-only task has nowhere to write"
 
 
 def test_every_deployable_group_has_an_image() -> None:

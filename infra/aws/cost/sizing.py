@@ -41,7 +41,8 @@ class Sizing:
     disk_fill: float  # of OpenSearch's disks, at most
     hot_days: float  # documents are kept in OpenSearch
     raw_months: float  # originals are kept in the restricted bucket
-    standard_months: float  # rows in S3 Standard, then in Glacier Instant Retrieval
+    standard_months: float  # rows in S3 Standard
+    season_months: float  # and by then out of S3 Infrequent Access, into Glacier Instant Retrieval
     lake_months: float  # rows are kept altogether
     warehouse_months: float  # and in Redshift
     backup_months: float  # what Firehose wrote
@@ -74,12 +75,13 @@ PROD = Sizing(
     node="opensearch.r7g.large",
     node_vcpu=2,
     masters=3,
-    master="opensearch.m6g.large",
+    master="opensearch.m7g.medium",
     copies=2,
     disk_fill=0.75,
     hot_days=14.0,
     raw_months=1.0,
     standard_months=3.0,
+    season_months=12.0,
     lake_months=13.0,
     warehouse_months=13.0,
     backup_months=1.0,
@@ -116,7 +118,8 @@ DEV = Sizing(
     disk_fill=0.75,
     hot_days=14.0,
     raw_months=1.0,
-    standard_months=1.0,
+    standard_months=3.0,
+    season_months=12.0,
     lake_months=1.0,
     warehouse_months=1.0,
     backup_months=1.0,

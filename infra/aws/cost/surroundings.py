@@ -46,13 +46,13 @@ def board(of: Terms) -> Iterator[Item]:
 
 
 def watching(of: Terms) -> Iterator[Item]:
-    """Metrics of shards, processes and agents, a call a minute of each, alarms, a dashboard, logs."""
+    """Metrics of shards, processes (by their logs) and agents (by a call a minute), alarms, a dashboard, logs."""
     sizing = of.sizing
     quiet = float(sizing.shards if of.choice.mode == "on-demand" else 1) * (STREAMS - 1)
     shards = (of.traffic.shards(whole=of.whole) + quiet) * APPLICATIONS
     processes = sizing.live.least + sizing.cold.least + sizing.keeper.least
     metrics = shards * of.size("shard_metrics") + processes * _PROCESS_METRICS + sizing.hosts * STREAMS * _AGENT_METRICS
-    calls = (processes + sizing.hosts) * MINUTES / 1e6
+    calls = sizing.hosts * MINUTES / 1e6
     yield Item(stage="CloudWatch", name="metrics", usd=metrics * of.usd("cloudwatch.metric"))
     yield Item(stage="CloudWatch", name="calls", usd=calls * of.usd("cloudwatch.call"))
     yield Item(

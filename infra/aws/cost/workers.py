@@ -60,9 +60,14 @@ def lake(of: Terms) -> Iterator[Item]:
     rows = of.traffic.rate * of.size("lake_stored") * SECONDS / GIB
     raw = of.traffic.rate * of.size("raw_stored") * SECONDS / GIB
     young = min(sizing.standard_months, sizing.lake_months)
+    old = max(0.0, sizing.lake_months - max(young, sizing.season_months))
+    between = sizing.lake_months - young - old
     yield Item(stage="lake", name="S3, rows", keeps=True, usd=rows * young * of.usd("s3.standard"))
     yield Item(
-        stage="lake", name="S3, old rows", keeps=True, usd=rows * (sizing.lake_months - young) * of.usd("s3.glacier_ir")
+        stage="lake",
+        name="S3, old rows",
+        keeps=True,
+        usd=rows * (between * of.usd("s3.infrequent") + old * of.usd("s3.glacier_ir")),
     )
     yield Item(stage="lake", name="S3, originals", keeps=True, usd=raw * sizing.raw_months * of.usd("s3.standard"))
 

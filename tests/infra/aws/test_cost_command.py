@@ -31,7 +31,7 @@ def test_the_table_has_every_stage_and_says_whether_the_target_is_met() -> None:
     ):
         assert word in told
     assert "Target 0.15: missed by" in told
-    thrifty = ["--mode", "provisioned", "--no-backup", "--hot-days", "3", "--warehouse-months", "6"]
+    thrifty = ["--mode", "provisioned", "--no-backup", "--hot-days", "3", "--warehouse-months", "3"]
     assert "Target 0.15: met" in answer(*thrifty, "--region", "us-east-1")
 
 
