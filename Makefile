@@ -8,7 +8,9 @@ export UV_PYTHON_DOWNLOADS = never
 UV := .venv-uv/bin/uv
 PY := .venv/bin/python
 BOARD := dashboards/board
-GROUPS := producers consumers function dashboards local loadtests aws dev ministack peers
+GROUPS := dev producers consumers function dashboards local loadtests aws ministack peers
+# In an environment of their own: their versions need not be those that our tests ran with.
+APART := dev ministack peers
 
 .PHONY: help demo test unit soak peer-kcl up down wheel lint lock setup clean
 .DEFAULT_GOAL := help
@@ -43,17 +45,19 @@ wheel: setup ## The emit SDK as a package of its own, in dist/
 	$(UV) build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist dist/.emit
 	rm -rf dist/.emit
 
-lint: setup ## Format, types, layers
+lint: setup ## Format, types, layers, images
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/hadolint containers/*.Dockerfile
 
 setup: .venv/.synced .venv-ministack/.synced $(BOARD)/node_modules/.synced ## Install everything from the lock files
 
 lock: $(UV) ## Lock the dependency groups again
 	for group in $(GROUPS); do \
 	  $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
+	    $$(case " $(APART) " in *" $$group "*) ;; *) echo --constraints requirements/dev.txt;; esac) \
 	    --group pyproject.toml:$$group -o requirements/$$group.txt || exit 1; \
 	done
 

@@ -2,6 +2,7 @@
 
 import _thread
 import logging
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,8 @@ EXIT_CONFIG = 2  # the operator has to change something first
 
 def run(group: click.Group) -> None:
     """Run a `python -m NAME` command. A ConfigError becomes one line on stderr and exit code 2."""
+    if os.getpid() == 1:  # of a container: the kernel drops what process 1 has no handler for
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         group(help_option_names=["-h", "--help"])
     except ConfigError as error:

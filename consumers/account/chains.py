@@ -106,8 +106,8 @@ def _read(objects: Objects, key: str) -> Link:
         return Link(key, None, "absent")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Link(key, None, "no manifest that this release reads")
-    if manifest.version != VERSION:
-        return Link(key, None, "of another release")
+    if manifest.version > VERSION:
+        return Link(key, None, "of a newer release")
     return Link(key, manifest)
 
 

@@ -114,7 +114,7 @@ def shards_of(objects: Objects, application: str) -> list[str]:
 
 def _decode(content: bytes) -> Manifest:
     manifest = _decoder.decode(content)
-    if manifest.version != VERSION:
+    if manifest.version > VERSION:  # older ones stay in the chain for good
         raise msgspec.ValidationError
     return manifest
 

@@ -1,4 +1,6 @@
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,3 +112,20 @@ def test_a_command_that_runs_before_its_file_is_there_takes_the_defaults(tmp_pat
 def test_a_file_that_is_named_on_the_command_line_must_be_there_always(tmp_path: Path) -> None:
     refused = CliRunner().invoke(group, ["early", "--settings", str(tmp_path / "none.toml")])
     assert isinstance(refused.exception, ConfigError)
+
+
+def test_process_1_of_a_container_ends_by_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    monkeypatch.setattr(sys, "argv", ["shop"])
+
+    @click.group(invoke_without_command=True)
+    def shop() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run(shop)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from consumers.account.chains import Link, links_since, missing_objects
 from consumers.account.testing.memory import NOON
 from consumers.manifests import START, DataFile, Manifest, RawFile, manifest_key
+from contract.tables import VERSION
 from runtime.objects.testing import MemoryObjects
 
 pytestmark = pytest.mark.unit
@@ -123,6 +124,17 @@ def test_what_is_no_manifest_is_named(pool: Executor, content: bytes) -> None:
         (key_of(1), True),
         (key_of(2), False),
     ]
+
+
+def test_manifests_of_older_releases_are_read_and_newer_ones_named(pool: Executor) -> None:
+    objects = chain(3)
+    older = msgspec.structs.replace(manifest(1), version=VERSION - 1)
+    newer = msgspec.structs.replace(manifest(2), version=VERSION + 1)
+    objects.put(key_of(1), msgspec.json.encode(older))
+    objects.put(key_of(2), msgspec.json.encode(newer))
+    found = links(objects, pool, taken=place_of(3))
+    assert [link.manifest for link in found] == [manifest(0), older, None]
+    assert found[2].trouble == "of a newer release"
 
 
 def filled(manifests: list[Manifest]) -> tuple[MemoryObjects, MemoryObjects]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from consumers.manifests import Manifest, manifest_key
 from consumers.spans.chain import Chain, shards_of
+from contract.tables import VERSION
 from runtime.errors import ConfigError
 from runtime.objects.testing import Fault, MemoryObjects
 from runtime.outage import Outage
@@ -15,8 +16,11 @@ pytestmark = pytest.mark.unit
 AT = dt.datetime(2026, 11, 27, 8, tzinfo=dt.UTC)
 
 
-def manifest(previous: int, last: int, *, span_id: str = "mine", shard_id: str = "s-1") -> Manifest:
+def manifest(
+    previous: int, last: int, *, span_id: str = "mine", shard_id: str = "s-1", version: int = VERSION
+) -> Manifest:
     return Manifest(
+        version=version,
         span_id=span_id,
         application="app",
         stream="orders",
@@ -103,6 +107,19 @@ def test_a_missing_link_is_named() -> None:
 def test_what_is_no_manifest_is_named(content: bytes) -> None:
     objects, chain = chain_of(10)
     objects.stored[manifest_key("app", "s-1", 10)] = content
+    with pytest.raises(ConfigError, match="upgrade"):
+        chain.end()
+
+
+def test_a_chain_goes_on_over_manifests_of_older_releases_and_stops_at_a_newer_one() -> None:
+    _, chain = chain_of(10)
+    chain.append(manifest(10, 20, version=VERSION - 1))
+    chain.append(manifest(20, 30))
+    assert [each.last for each in chain.after()] == [10, 20, 30]
+    end = chain.end()
+    assert end is not None
+    assert end.last == 30
+    chain.append(manifest(30, 40, version=VERSION + 1))
     with pytest.raises(ConfigError, match="upgrade"):
         chain.end()
 

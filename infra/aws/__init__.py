@@ -1,0 +1,1 @@
+"""On AWS: what is deployed, and what it costs."""

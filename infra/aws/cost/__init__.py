@@ -1,0 +1,1 @@
+"""What all of it costs on AWS: a price table, measured sizes, and a pure model between them."""
