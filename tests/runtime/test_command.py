@@ -1,3 +1,4 @@
+import logging
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runtime.command import EXIT_CONFIG, run, stop_on_signals, with_settings
+from runtime.command import EXIT_CONFIG, errors_alone, run, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.settings import Aws
 
@@ -110,3 +111,14 @@ def test_a_command_that_runs_before_its_file_is_there_takes_the_defaults(tmp_pat
 def test_a_file_that_is_named_on_the_command_line_must_be_there_always(tmp_path: Path) -> None:
     refused = CliRunner().invoke(group, ["early", "--settings", str(tmp_path / "none.toml")])
     assert isinstance(refused.exception, ConfigError)
+
+
+def test_errors_alone_are_said_for_as_long_as_the_command_wants_it(caplog: pytest.LogCaptureFixture) -> None:
+    below = logging.getLogger("loud.part")
+    logging.getLogger("loud").setLevel(logging.INFO)
+    with pytest.raises(ConfigError), errors_alone("loud"):
+        below.warning("not said")
+        below.error("said")
+        raise ConfigError("whatever ends it")
+    below.info("said again")
+    assert [record.getMessage() for record in caplog.records] == ["said", "said again"]
