@@ -1,7 +1,6 @@
 """Cold as a process: the parts put together, run until told to stop."""
 
 import random
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -53,7 +52,7 @@ def _run(settings: ColdSettings, judges: Judges, stop: threading.Event, kcl: Kcl
         kcl=kcl,
     )
     budget = Budget(settings.cold.memory_mib * _MIB)
-    worker = settings.cold_fleet.worker or socket.gethostname()
+    worker = settings.cold_fleet.worker_name
     authors = {feed.application: Author(application=feed.application, worker=worker) for feed in feeds}
 
     def open_path(feed: Feed, shard: Shard) -> ColdPath:

@@ -55,7 +55,8 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The letter that a row was, before it was sent again and accepted."""
 
     index: str  # of the letter, whose identity is the row's own
-    document: bytes  # what is known of the letter, to be added to it, or to stand for it until it comes
+    mark: bytes  # one JSON object: what the letter itself lacks, to be added to it
+    document: bytes  # what is known of the letter, the mark among it, to stand for it until it comes
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,7 +1,6 @@
 """Live as a process: the parts put together, run until told to stop."""
 
 import random
-import socket
 import threading
 from collections import Counter
 
@@ -56,7 +55,7 @@ def _run(settings: LiveSettings, judges: Judges, stop: threading.Event, kcl: Kcl
         sink = OpenSearchSink(client, rng, lambda count: tally.add("duplicates", count))
         return LivePath(shard, feed.judge, sink, tally, clock, window_days=settings.live.window_days)
 
-    worker = settings.fleet.worker or socket.gethostname()
+    worker = settings.fleet.worker_name
     with (
         little_to_collect(),
         reporting(tally, feeds, settings.live.report_s, _sentence),

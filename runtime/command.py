@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def with_settings(
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Log lines as `time level logger message`, to stderr."""
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+@contextmanager
+def errors_alone(name: str) -> Iterator[None]:
+    """Meanwhile the loggers from `name` on down say errors alone: what matters is in what the command prints."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def stop_on_signals() -> threading.Event:

@@ -1,6 +1,5 @@
 """What every test may ask for."""
 
-import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,15 +10,6 @@ from infra.local.home import Home
 from infra.local.kafka.testing import LocalBroker, local_broker
 from infra.local.settings import LocalSettings
 from infra.local.testing import local_stack
-
-
-@pytest.fixture(autouse=True)
-def log_level() -> Iterator[None]:
-    """Commands that run in the test's own process make our loggers quiet: the next test finds them as they were."""
-    ours = logging.getLogger("consumers")
-    before = ours.level
-    yield
-    ours.setLevel(before)
 
 
 @pytest.fixture(scope="session")

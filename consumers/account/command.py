@@ -1,7 +1,6 @@
 """`python -m consumers account`: what became of every line."""
 
 import datetime as dt
-import logging
 import random
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from consumers.account.report import Account, exit_code
 from consumers.account.settings import AccountSettings
 from consumers.account.verdict import as_json
 from runtime.clock import Clock, SystemClock
-from runtime.command import stop_on_signals, with_settings
+from runtime.command import errors_alone, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Stop
 from runtime.when import When
@@ -72,9 +71,8 @@ def take(settings: AccountSettings, window: Window, *, wait_s: float, clock: Clo
     """Take the account, with progress on stderr where somebody watches."""
     stop = stop_on_signals()
     console = Console(stderr=True)
-    logging.getLogger("consumers").setLevel(logging.ERROR)  # what matters is in the account
-    parts = parts_of(settings, clock, random.Random(), stop)
-    with Redrawn(console=console, auto_refresh=False, transient=True) as shown:
+    with errors_alone("consumers"), Redrawn(console=console, auto_refresh=False, transient=True) as shown:
+        parts = parts_of(settings, clock, random.Random(), stop)
 
         def show(account: Account) -> None:
             if console.is_terminal:

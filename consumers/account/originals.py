@@ -12,9 +12,7 @@ from consumers.manifests import Manifest, RawFile
 from consumers.spans.raw import RawRecord, read_raw
 from consumers.stages.access.decode import decode_access
 from consumers.stages.decode import decode
-from consumers.stages.events import Event, Unreadable
-from consumers.stages.identity import event_id_of, event_id_of_access
-from contract.heartbeat import Heartbeat
+from consumers.stages.identity import identity_of, identity_of_access
 from contract.stamp import Stamp
 from runtime.objects import Objects
 
@@ -120,15 +118,8 @@ def _stamp_of(data: bytes) -> Stamp | None:
 
 def _identity_of(record: RawRecord, shard_id: str, stamp: Stamp) -> str:
     if stamp.k == ACCESS:
-        read = decode_access(record.data)
-        line = None if isinstance(read, Heartbeat) else read.line
-        return event_id_of_access(stamp, line, record.data, shard_id, record.position)
-    event = decode(record.data)
-    own = (
-        event.order.event_id if isinstance(event, Event) else event.event_id if isinstance(event, Unreadable) else None
-    )
-    line = event.line if isinstance(event, Unreadable) else None
-    return event_id_of(own, stamp, line, record.data, shard_id, record.position)
+        return identity_of_access(decode_access(record.data), record.data, shard_id, record.position)
+    return identity_of(decode(record.data), record.data, shard_id, record.position)
 
 
 def _rows_of(manifest: Manifest) -> list[str]:

@@ -1,7 +1,6 @@
 """`python -m consumers status`: what the workers of each application do, and whether something is wrong."""
 
 import dataclasses
-import logging
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from consumers.fleet.picture import ApplicationPicture, FleetPicture, fleet_of
 from consumers.fleet.render import print_fleet, show_fleet
 from consumers.fleet.settings import FleetSettings
 from runtime.clock import Clock, SystemClock
-from runtime.command import stop_on_signals, with_settings
+from runtime.command import errors_alone, stop_on_signals, with_settings
 from runtime.errors import ConfigError, StreamAbsent
 from runtime.outage import Outage, Stop
 from runtime.settings import Transport
@@ -68,13 +67,13 @@ def status(
     are wrong. 3: not everything could be looked at; the rest is healthy.
     """
     stop, clock = stop_on_signals(), SystemClock()
-    logging.getLogger("consumers").setLevel(logging.ERROR)  # what matters is in the picture
-    views = views_of(settings, names, clock, stop, lag_s=lag_s)
+    with errors_alone("consumers"):
+        views = views_of(settings, names, clock, stop, lag_s=lag_s)
 
-    def look() -> FleetPicture:
-        return take(views, clock, quick=quick)
+        def look() -> FleetPicture:
+            return take(views, clock, quick=quick)
 
-    fleet = look() if every_s is None else _watched(look, every_s, stop, as_object=as_object, everything=everything)
+        fleet = look() if every_s is None else _watched(look, every_s, stop, as_object=as_object, everything=everything)
     if every_s is None:
         _say(fleet, as_object=as_object, everything=everything)
     sys.exit(fleet.exit_code)

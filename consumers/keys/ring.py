@@ -2,27 +2,24 @@
 
 import hmac
 import logging
-import random
 import threading
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from consumers.keys.document import parse_keys
 from consumers.keys.places import Place
+from consumers.reference.known import Known
 from consumers.stages.facts import ALWAYS, NEVER
 from consumers.stages.rows import ShopFacts
 from contract.identity import IdentityKey
 from runtime.clock import Clock
 from runtime.errors import ConfigError
-from runtime.outage import Stop, Trouble, wait_at_start
 
 _log = logging.getLogger(__name__)
 
 # Between a key's coming and its first hash: longer than a poll, ten looks that fail and a slow function together.
 LEAD = timedelta(minutes=10)
-_GAPS = 64  # remembered
 
 
 class KeyRing:
@@ -38,8 +35,7 @@ class KeyRing:
         self._clock = clock
         self._lock = threading.Lock()
         self._shops: tuple[ShopFacts, ...] = ()  # by time; replaced as a whole
-        self._known_until: datetime | None = None
-        self._gaps: deque[tuple[datetime, datetime]] = deque(maxlen=_GAPS)
+        self._known = Known(LEAD, clock)
 
     def look(self) -> None:
         """Take in what is new. Raises Outage, ConfigError: what is known stays."""
@@ -49,9 +45,7 @@ class KeyRing:
         if self._shops:
             _require_kept(self.at(now).key, keys, self._place.name)
         with self._lock:
-            if self._known_until is not None and self._known_until < now:
-                self._gaps.append((self._known_until, now))
-            self._known_until = now + LEAD
+            self._known.looked(now)
             self._shops = _shops(keys, self._zone)
         for key in keys:
             if key.key_id not in known:
@@ -61,7 +55,7 @@ class KeyRing:
     @property
     def is_stale(self) -> bool:
         """Whether a newer key may be in force by now."""
-        return self._known_until is None or self._clock.now() > self._known_until
+        return self._known.is_stale
 
     def at(self, arrived_at: datetime) -> ShopFacts:
         for shop in reversed(self._shops):
@@ -73,23 +67,8 @@ class KeyRing:
         """`(stale)` behind them: a newer one may have been missed."""
         with self._lock:
             ids = ",".join(shop.key.key_id for shop in self._shops if shop.since <= last and first < shop.until)
-            gaps = [*self._gaps, (self._known_until or ALWAYS, NEVER)]
-        missed = any(since < last and first < until for since, until in gaps)
-        return f"{ids} (stale)" if missed else ids
-
-
-def await_keys(ring: KeyRing, patience_s: float, stop: Stop, clock: Clock, rng: random.Random) -> bool:
-    """The first look: nothing is hashed before it. False if `stop` came first. Raises ConfigError."""
-    return wait_at_start(
-        ring.look,
-        stop,
-        trouble=Trouble("identity keys", clock),
-        patience_s=patience_s,
-        advice="start the service (a local one: `make up`), or change [identity] key or [aws] endpoint;"
-        " [identity] start_patience_s waits longer",
-        clock=clock,
-        rng=rng,
-    )
+            missed = self._known.missed_since(first, last)
+        return ids if missed is None else f"{ids} (stale)"
 
 
 def _shops(keys: Sequence[IdentityKey], zone: ZoneInfo) -> tuple[ShopFacts, ...]:

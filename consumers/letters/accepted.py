@@ -1,7 +1,7 @@
 """What the lake has accepted already, of the lines, ids and orders of letters."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from consumers.lake.read import Days, LakeReader
@@ -10,6 +10,7 @@ from consumers.letters.letter import Letter
 _TOGETHER = 20_000  # lines asked for at once
 # Of hits only those days are read that the letters' own can be of: they are many. Servers log in time.
 _MARGIN = timedelta(days=8)
+_OLDEST = timedelta(days=90)  # from reading a line to its newest refusal; longer ago, a stamp is not believed
 
 _ORDERS_BY_LINE = (
     "SELECT o.event_id, o.order_id, o.origin_file, o.origin_offset FROM orders o"
@@ -82,7 +83,18 @@ def _days_of(letters: Sequence[Letter]) -> Days | None:
     if not letters:
         return None
     arrivals = [each.arrived_at.date() for each in letters]
-    return min(arrivals) - _MARGIN, max(arrivals) + _MARGIN
+    return min(map(_read_on, letters)) - _MARGIN, max(arrivals) + _MARGIN
+
+
+def _read_on(letter: Letter) -> date:
+    """The day on which the agent read the line, which may have been refused again since; of arrival where the stamp
+    does not say."""
+    arrived = letter.arrived_at.date()
+    try:
+        read = datetime.fromisoformat(letter.stamp.t).date() if letter.stamp else arrived
+    except ValueError:
+        return arrived
+    return max(min(read, arrived), arrived - _OLDEST)
 
 
 def _chunks(items: list[Any]) -> Iterator[list[Any]]:

@@ -1,7 +1,6 @@
 """`python -m consumers letters`: what was refused, why, and how it is mended and sent again."""
 
 import datetime as dt
-import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from consumers.reference.judges import judges_of
 from consumers.spans.raw import read_raw
 from contract.reasons import Reason
 from runtime.clock import SystemClock
-from runtime.command import stop_on_signals, with_settings
+from runtime.command import errors_alone, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.when import When
@@ -194,11 +193,10 @@ def _work(
     even_refused: bool,
 ) -> Outcome:
     stop, clock, desk = stop_on_signals(), SystemClock(), desk_of(settings)
-    logging.getLogger("consumers").setLevel(logging.ERROR)
     sender = sender_of(settings, desk, rate, stop, clock) if is_applied else None
     if not wanted.states and not wanted.ids:
         wanted = replace(wanted, states=_UNMENDED)
-    with _naming_outages(), judges_of(settings, stop) as judges, _progress() as progress:
+    with errors_alone("consumers"), _naming_outages(), judges_of(settings, stop) as judges, _progress() as progress:
         if judges is None:
             return Outcome(held_up=Counter({"stopped before anything was looked at": 1}))
         found = desk.find(wanted, since or _window(settings.letters))

@@ -12,8 +12,8 @@ from consumers.spans.raw import RawRecord, read_raw
 from consumers.stages.access.decode import decode_access
 from consumers.stages.access.hit import Request
 from consumers.stages.decode import decode
-from consumers.stages.events import Event
-from consumers.stages.identity import event_id_of, event_id_of_access
+from consumers.stages.events import Event, Unreadable
+from consumers.stages.identity import identity_of, identity_of_access
 from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 
@@ -55,18 +55,18 @@ def letters_in(manifest: Manifest, file: RawFile, content: bytes, kind: Kind) ->
 
 def letter_of(record: RawRecord, manifest: Manifest, key: str, kind: Kind) -> Letter:
     """The letter of a refused record."""
-    read = decode_access(record.data) if kind == "access" else decode(record.data)
-    own = order_id = line = stamp = None
-    if isinstance(read, Heartbeat):  # never refused
-        stamp = read.sp
-    elif isinstance(read, Event):
-        own, order_id, stamp = read.order.event_id, read.order.order_id, read.stamp
-    elif isinstance(read, Request):
-        line, stamp = read.line, read.stamp
+    where = record.data, manifest.shard_id, record.position
+    read: Event | Heartbeat | Request | Unreadable
+    if kind == "access":
+        read = decode_access(record.data)
+        letter_id = identity_of_access(read, *where)
     else:
-        own, order_id, line, stamp = read.event_id, read.order_id, read.line, read.stamp
-    where = line, record.data, manifest.shard_id, record.position
-    letter_id = event_id_of_access(stamp, *where) if kind == "access" else event_id_of(own, stamp, *where)
+        read = decode(record.data)
+        letter_id = identity_of(read, *where)
+    stamp = read.sp if isinstance(read, Heartbeat) else read.stamp
+    order_id = (
+        read.order.order_id if isinstance(read, Event) else read.order_id if isinstance(read, Unreadable) else None
+    )
     return Letter(
         name=f"{stamp.f}:{stamp.o}" if stamp else letter_id,
         letter_id=letter_id,

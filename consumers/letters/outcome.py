@@ -20,7 +20,6 @@ class Outcome:
     orders: int = 0  # that would pass
     hits: int = 0
     refused: int = 0  # again
-    unjudged: int = 0  # to be sent without a verdict beforehand
     remaining: Counter[str] = field(default_factory=Counter)  # reasons of those; one with two counts twice
     left_out: Counter[str] = field(default_factory=Counter)  # by why
     revenue: Counter[str] = field(default_factory=Counter)  # that would be added, minor units by currency
@@ -50,7 +49,7 @@ class Outcome:
 
     @property
     def passing(self) -> int:
-        return self.orders + self.hits + self.unjudged
+        return self.orders + self.hits
 
     def _passes(self, item: Item) -> None:
         if isinstance(item.row, OrderRow):
@@ -58,5 +57,3 @@ class Outcome:
             self.revenue[item.row.currency] += item.row.revenue
         elif isinstance(item.row, HitRow):
             self.hits += 1
-        else:
-            self.unjudged += 1

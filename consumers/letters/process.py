@@ -87,7 +87,7 @@ def sender_of(settings: LettersSettings, desk: Desk, rate: float, stop: Stop, cl
 
 def work(
     desk: Desk,
-    judges: Judges | None,
+    judges: Judges,
     found: Found,
     mend: Mend | None,
     sender: Sender | None,

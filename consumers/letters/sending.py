@@ -91,8 +91,7 @@ class Sender:
             return item.claimed
         self._effect("claim attempt")
         stands = self._ledger.claim(letter, mine)
-        is_mine = stands == mine or (stands.record == mine.record and stands.sent_at is None)
-        return stands if is_mine else f"{stands.by} was faster"
+        return stands if stands == mine else f"{stands.by} was faster"
 
     def _attempt(self, item: Item, mend: Mend | None) -> Attempt:
         letter, made = item.case.newest, item.made

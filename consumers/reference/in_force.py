@@ -2,11 +2,11 @@
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 
 from consumers.delivery import Backpressure
+from consumers.reference.known import Known
 from consumers.reference.published import JUDGED_BY, Loaded, Published
 from consumers.stages.facts import ALWAYS, NEVER, InForce
 from consumers.stages.rules import Thresholds
@@ -18,7 +18,6 @@ from runtime.outage import Outage
 _log = logging.getLogger(__name__)
 
 _AGAIN_S = 2.0  # after S3 did not give a snapshot that is needed now
-_GAPS = 64  # remembered
 
 
 class SnapshotReference:
@@ -37,17 +36,14 @@ class SnapshotReference:
         self._lock = threading.RLock()
         self._loaded: dict[tuple[Kind, str], Loaded] = {}  # the one asked for last at the end
         self._recent: tuple[InForce, ...] = ()  # replaced as a whole
-        self._known_until: datetime | None = None
-        self._gaps: deque[tuple[datetime, datetime]] = deque(maxlen=_GAPS)  # when a newer one may have been missed
+        self._known = Known(LEAD, clock)
 
     def look(self) -> None:
         """Take in what is new, and load what judges now and next. Raises Outage: what is known goes on judging."""
         now = self._clock.now()
         changed = [published.look(now) for published in self._published.values()]  # all of them, whatever is new
         with self._lock:
-            if self._known_until is not None and self._known_until < now:
-                self._gaps.append((self._known_until, now))
-            self._known_until = now + LEAD
+            self._known.looked(now)
             if any(changed):
                 self._recent = ()
         for published in self._published.values():
@@ -57,7 +53,7 @@ class SnapshotReference:
     @property
     def is_stale(self) -> bool:
         """Whether a newer snapshot may be in force by now."""
-        return self._known_until is None or self._clock.now() > self._known_until
+        return self._known.is_stale
 
     def at(self, arrived_at: datetime) -> InForce:
         for facts in self._recent[:1]:  # as a rule the last one: a shard's records arrive in order
@@ -78,9 +74,8 @@ class SnapshotReference:
             found: dict[str, str] = {
                 kind: self._versions(published, first, last) for kind, published in self._published.items()
             }
-            gaps = [*self._gaps, *([(self._known_until, NEVER)] if self._known_until else [(ALWAYS, NEVER)])]
-        missed = [since for since, until in gaps if since < last and first < until]
-        return {**found, "stale": min(missed).isoformat()} if missed else found
+            missed = self._known.missed_since(first, last)
+        return found if missed is None else {**found, "stale": missed.isoformat()}
 
     def _versions(self, published: Published, first: datetime, last: datetime) -> str:
         judging = [each.version for each, since, until in _spans(published) if since <= last and first < until]

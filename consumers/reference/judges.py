@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple, Protocol
 
 from consumers.keys.places import place_of
-from consumers.keys.ring import KeyRing, await_keys
+from consumers.keys.ring import KeyRing
 from consumers.reference.in_force import SnapshotReference
-from consumers.reference.polling import await_reference, polling
+from consumers.reference.polling import Watched, polling
 from consumers.settings import Identity
 from consumers.stages.access.judge import AccessJudge
 from consumers.stages.access.settings import Access
@@ -21,12 +21,20 @@ from consumers.stages.rules import Rules, thresholds_of
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
 from runtime.objects.s3 import S3Objects
-from runtime.outage import Stop
+from runtime.outage import Stop, Trouble, wait_at_start
 from runtime.settings import Aws, Reference, Shop
 
 _log = logging.getLogger(__name__)
 
 _READ_TIMEOUT_S = 60.0  # five million customers are one object of 60 MB
+_KEYS_AWAY = (
+    "start the service (a local one: `make up`), or change [identity] key or [aws] endpoint;"
+    " [identity] start_patience_s waits longer"
+)
+_REFERENCE_AWAY = (
+    "start S3 (a local one: `make up`), or change [reference] bucket or [aws] endpoint;"
+    " [reference] start_patience_s waits longer"
+)
 
 
 class Judges(NamedTuple):
@@ -81,21 +89,40 @@ def judges_of(settings: Judging, stop: Stop) -> Iterator[Judges | None]:
 
     Raises ConfigError for what the operator has to change, a service away for too long at the start among it.
     """
-    snapshots, ring, clock, rng = snapshots_of(settings), key_ring_of(settings), SystemClock(), random.Random()
-    reference, identity = settings.reference, settings.identity
+    snapshots, ring, clock = snapshots_of(settings), key_ring_of(settings), SystemClock()
     judges = judges_by(settings, snapshots, ring)
     with ExitStack() as looks:
-        if not await_keys(ring, identity.start_patience_s, stop, clock, rng):
+        if not looks.enter_context(_looked_after(ring, "identity keys", settings.identity, _KEYS_AWAY, stop, clock)):
             yield None
             return
-        looks.enter_context(polling(ring, identity.poll_s, clock, "identity keys"))
         if snapshots is not None:
-            if not await_reference(snapshots, reference, stop, clock, rng):
+            watched = _looked_after(snapshots, "reference data", settings.reference, _REFERENCE_AWAY, stop, clock)
+            if not looks.enter_context(watched):
                 yield None
                 return
             _warn_of_absent(snapshots, clock)
-            looks.enter_context(polling(snapshots, reference.poll_s, clock))
         yield judges
+
+
+@contextmanager
+def _looked_after(
+    watched: Watched, what: str, settings: Identity | Reference, advice: str, stop: Stop, clock: Clock
+) -> Iterator[bool]:
+    """The first look, before which nothing is judged, and then one again and again. False if `stop` came first."""
+    is_known = wait_at_start(
+        watched.look,
+        stop,
+        trouble=Trouble(what, clock),
+        patience_s=settings.start_patience_s,
+        advice=advice,
+        clock=clock,
+        rng=random.Random(),
+    )
+    if not is_known:
+        yield False
+        return
+    with polling(watched, settings.poll_s, clock, what):
+        yield True
 
 
 def _warn_of_absent(snapshots: SnapshotReference, clock: Clock) -> None:

@@ -1,17 +1,14 @@
 """Looks for new snapshots while a process judges."""
 
 import logging
-import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from consumers.reference.in_force import SnapshotReference
 from runtime.clock import Clock
 from runtime.errors import ConfigError
-from runtime.outage import Outage, Stop, Trouble, wait_at_start
-from runtime.settings import Reference
+from runtime.outage import Outage, Trouble
 
 _log = logging.getLogger(__name__)
 
@@ -27,22 +24,6 @@ class Watched(Protocol):
     def look(self) -> None:
         """Take in what is new. Raises Outage, ConfigError: what is known stays."""
         ...
-
-
-def await_reference(
-    reference: SnapshotReference, settings: Reference, stop: Stop, clock: Clock, rng: random.Random
-) -> bool:
-    """The first look: nothing is judged before it. False if `stop` came first. Raises ConfigError."""
-    return wait_at_start(
-        reference.look,
-        stop,
-        trouble=Trouble("reference data", clock),
-        patience_s=settings.start_patience_s,
-        advice="start S3 (a local one: `make up`), or change [reference] bucket or [aws] endpoint;"
-        " [reference] start_patience_s waits longer",
-        clock=clock,
-        rng=rng,
-    )
 
 
 @contextmanager

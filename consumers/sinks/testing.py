@@ -44,13 +44,11 @@ class FakeSink:
         if row.mended is None:
             return
         place = row.mended.index, row.row_id
-        known = msgspec.json.decode(row.mended.document)
         letter = self.rows.get(place)
         if letter is None:
-            origin = known["origin"]["file"], known["origin"]["offset"]
-            self.rows[place] = Row(index=place[0], row_id=place[1], document=row.mended.document, origin=origin)
+            self.rows[place] = Row(index=place[0], row_id=place[1], document=row.mended.document, origin=row.origin)
             return
-        marked = {**msgspec.json.decode(letter.document), "mended_at": known["mended_at"]}
+        marked = {**msgspec.json.decode(letter.document), **msgspec.json.decode(row.mended.mark)}
         self.rows[place] = msgspec.structs.replace(letter, document=msgspec.json.encode(marked))
 
     def _create(self, row: Row) -> None:

@@ -68,7 +68,8 @@ def _mended(row: OrderRow | HitRow, origin: Origin, judged: Judged) -> Mended:
         origin=msgspec.structs.replace(origin, attempt=0),
         mended_at=row.arrived_at,
     )
-    return Mended(index=_daily("letters", day), document=_encode(known))
+    mark = _encode({"mended_at": known.mended_at})
+    return Mended(index=_daily("letters", day), mark=mark, document=_encode(known))
 
 
 def is_letter(row: Row) -> bool:

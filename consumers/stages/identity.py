@@ -7,8 +7,10 @@ import msgspec
 from msgspec.json import Decoder, Encoder
 
 from consumers.delivery import Position
-from consumers.stages.events import Event
+from consumers.stages.access.hit import Request
+from consumers.stages.events import Event, Unreadable
 from contract import identity
+from contract.heartbeat import Heartbeat
 from contract.stamp import Stamp
 
 LONGEST_ID = 512  # bytes of UTF-8 in an OpenSearch `_id`
@@ -39,9 +41,21 @@ def event_id_of(
     return identity.event_id_of_record(shard_id, position.sequence, position.sub_sequence)
 
 
-def event_id_of_access(stamp: Stamp | None, line: bytes | None, data: bytes, shard_id: str, position: Position) -> str:
-    """The same of an access line, whose own id is none: a client may send any. What a letter was mended into keeps the
-    letter's, which was written beside the stamp."""
+def identity_of(read: Event | Heartbeat | Unreadable, data: bytes, shard_id: str, position: Position) -> str:
+    """Identity of a record of the transactions stream. `data` is the record, `read` what `decode` made of it."""
+    if isinstance(read, Event):
+        return event_id_of(read.order.event_id, read.stamp, None, data, shard_id, position)
+    if isinstance(read, Heartbeat):
+        return event_id_of(None, read.sp, None, data, shard_id, position)
+    return event_id_of(read.event_id, read.stamp, read.line, data, shard_id, position)
+
+
+def identity_of_access(read: Request | Heartbeat | Unreadable, data: bytes, shard_id: str, position: Position) -> str:
+    """The same of the access stream, as `decode_access` read it. A line's own id is none there: a client may send any.
+
+    What a letter was mended into keeps the letter's, which was written beside the stamp.
+    """
+    stamp, line = (read.sp, None) if isinstance(read, Heartbeat) else (read.stamp, read.line)
     own = _kept_id(data) if stamp is not None and stamp.a and line is None else None
     return event_id_of(own, stamp, line, data, shard_id, position)
 

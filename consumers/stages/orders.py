@@ -8,7 +8,7 @@ from consumers.stages.decode import decode
 from consumers.stages.events import Event, Fault, Unreadable
 from consumers.stages.facts import ALWAYS, InForce, Reference
 from consumers.stages.heartbeats import heartbeat_row
-from consumers.stages.identity import event_id_of
+from consumers.stages.identity import identity_of
 from consumers.stages.judge import Judged
 from consumers.stages.rows import Arrival, Shop, ShopFacts, letter_row, order_row
 from consumers.stages.validate import faults_of
@@ -48,10 +48,9 @@ def _judged(shard: Shard, record: Record, facts: InForce, shop: ShopFacts) -> Ju
     if isinstance(event, Event):
         if faults := faults_of(event.order, facts, record.arrived_at):
             return Judged(_letter(faults, event, shard, record), event.stamp)
-        own, stamp = event.order.event_id, event.stamp
-        event_id = event_id_of(own, stamp, None, record.data, shard.shard_id, record.position)
+        event_id = identity_of(event, record.data, shard.shard_id, record.position)
         is_late = record.arrived_at - event.order.event_time > facts.thresholds.lateness
-        return Judged(order_row(event, event_id, record.arrived_at, shop, is_late=is_late), stamp)
+        return Judged(order_row(event, event_id, record.arrived_at, shop, is_late=is_late), event.stamp)
     if isinstance(event, Heartbeat):
         return Judged(heartbeat_row(event, record.arrived_at), event.sp)
     return Judged(_letter([event.fault], event, shard, record), event.stamp)
@@ -61,15 +60,9 @@ def _letter(faults: list[Fault], event: Event | Unreadable, shard: Shard, record
     named = event.order if isinstance(event, Event) else event
     return letter_row(
         faults,
-        _id_of(event, shard, record),
+        identity_of(event, record.data, shard.shard_id, record.position),
         Arrival(shard.shard_id, record.position, record.arrived_at),
         event_type="order" if isinstance(event, Event) else event.event_type,
         order_id=named.order_id,
         stamp=event.stamp,
     )
-
-
-def _id_of(event: Event | Unreadable, shard: Shard, record: Record) -> str:
-    own = event.order.event_id if isinstance(event, Event) else event.event_id
-    line = event.line if isinstance(event, Unreadable) else None
-    return event_id_of(own, event.stamp, line, record.data, shard.shard_id, record.position)

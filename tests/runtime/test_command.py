@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runtime.command import EXIT_CONFIG, run, stop_on_signals, with_settings
+from runtime.command import EXIT_CONFIG, errors_alone, run, stop_on_signals, with_settings
 from runtime.errors import ConfigError
 from runtime.settings import Aws
 
@@ -129,3 +130,14 @@ def test_process_1_of_a_container_ends_by_sigterm(monkeypatch: pytest.MonkeyPatc
     finally:
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == 128 + signal.SIGTERM
+
+
+def test_errors_alone_are_said_for_as_long_as_the_command_wants_it(caplog: pytest.LogCaptureFixture) -> None:
+    below = logging.getLogger("loud.part")
+    logging.getLogger("loud").setLevel(logging.INFO)
+    with pytest.raises(ConfigError), errors_alone("loud"):
+        below.warning("not said")
+        below.error("said")
+        raise ConfigError("whatever ends it")
+    below.info("said again")
+    assert [record.getMessage() for record in caplog.records] == ["said", "said again"]

@@ -65,12 +65,6 @@ class _StoredAnswer(msgspec.Struct, frozen=True):
     docs: list[_StoredItem]
 
 
-class _Mark(msgspec.Struct, frozen=True):
-    """The part of a mended letter that the letter itself lacks."""
-
-    mended_at: dt.datetime
-
-
 class _Arrived(msgspec.Struct, frozen=True):
     """The part of any document that a duplicate repeats."""
 
@@ -89,8 +83,7 @@ def entry(row: Row) -> bytes:
 def mending(row: Row, mended: Mended) -> bytes:
     """Two lines of NDJSON: mark the letter that `row` was; where it is not there yet, the mark is there before it."""
     where = b'{"update":{"_index":%b,"_id":%b,"retry_on_conflict":3}}' % (_encode(mended.index), _encode(row.row_id))
-    known = msgspec.json.decode(mended.document, type=_Mark)
-    return b'%b\n{"doc":%b,"upsert":%b}\n' % (where, _encode(known), mended.document)
+    return b'%b\n{"doc":%b,"upsert":%b}\n' % (where, mended.mark, mended.document)
 
 
 def chunks(rows: Sequence[Row], limit: int = CHUNK_BYTES) -> Iterator[tuple[list[Row], list[bytes]]]:

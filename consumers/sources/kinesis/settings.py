@@ -1,5 +1,6 @@
 """Settings of the Kinesis source."""
 
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -78,6 +79,11 @@ class KinesisSourceSettings:
                 " initial_position AT_TIMESTAMP needs one"
             )
         return since.astimezone(UTC)
+
+    @property
+    def worker_name(self) -> str:
+        """What people know this worker by."""
+        return self.worker or socket.gethostname()
 
     def entry(self, now: datetime) -> Checkpoint:
         """The first position of a stream entered `now`. Raises ConfigError for a time that is none or still to come."""

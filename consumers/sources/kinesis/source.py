@@ -3,7 +3,6 @@
 import logging
 import random
 import secrets
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ class KinesisSource:
         intakes: Intakes | None = None,
     ) -> None:
         """`section` is where an operator finds `settings`. `intakes` None: readers poll `stream` by themselves."""
-        worker_id = f"{settings.worker or socket.gethostname()}-{secrets.token_hex(4)}"
+        worker_id = f"{settings.worker_name}-{secrets.token_hex(4)}"
         self._stream = stream
         self._settings = settings
         self._section = section

@@ -12,11 +12,10 @@ from consumers.stages.access.site import Site, load_site
 from consumers.stages.events import Fault, Unreadable
 from consumers.stages.facts import ALWAYS
 from consumers.stages.heartbeats import heartbeat_row
-from consumers.stages.identity import event_id_of_access
+from consumers.stages.identity import identity_of_access
 from consumers.stages.judge import Judged
 from consumers.stages.rows import Arrival, Shop, ShopFacts, letter_row
 from contract.heartbeat import Heartbeat
-from contract.identity import event_id_of_line
 from contract.reasons import Reason
 from contract.rows import LetterRow
 
@@ -43,8 +42,8 @@ class AccessJudge:
                 since, until, row_of = shop.since, shop.until, self._rows_by(shop).row
             read = decode_access(record.data)
             if isinstance(read, Request):
-                stamp = read.stamp
-                judged.append(Judged(row_of(read.hit, stamp, _id_of(read, shard, record), record.arrived_at), stamp))
+                stamp, event_id = read.stamp, identity_of_access(read, record.data, shard.shard_id, record.position)
+                judged.append(Judged(row_of(read.hit, stamp, event_id, record.arrived_at), stamp))
             else:
                 judged.append(_of_no_request(read, shard, record))
         return judged
@@ -72,15 +71,9 @@ def _of_no_request(read: Heartbeat | Unreadable, shard: Shard, record: Record) -
 def _letter(fault: Fault, read: Request | Unreadable, shard: Shard, record: Record) -> LetterRow:
     return letter_row(
         [fault],
-        _id_of(read, shard, record),
+        identity_of_access(read, record.data, shard.shard_id, record.position),
         Arrival(shard.shard_id, record.position, record.arrived_at),
         event_type="access",
         order_id=None,
         stamp=read.stamp,
     )
-
-
-def _id_of(read: Request | Unreadable, shard: Shard, record: Record) -> str:
-    if read.stamp is not None and read.line is not None:
-        return event_id_of_line(read.stamp, read.line)
-    return event_id_of_access(read.stamp, read.line, record.data, shard.shard_id, record.position)

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +19,7 @@ _MODELLED = (
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
 )
+_PASSING = ("LimitExceededException", "ProvisionedThroughputExceededException", "ResourceInUseException")
 
 
 class Subject(AbstractContextManager["Subject"]):
@@ -92,12 +93,10 @@ class Subject(AbstractContextManager["Subject"]):
 
     def refused(self, error: str, call: Callable[..., Any], **arguments: Any) -> str:
         """Make a call that must fail with `error`, and as boto3's class of that name if it has one; the message."""
+        passing = () if error == "LimitExceededException" else ("LimitExceededException",)  # of the calls before it
         try:
-            call(**arguments)
+            patiently(call, passing=passing, **arguments)
         except ClientError as refusal:
-            if error != "LimitExceededException" == refusal.response["Error"]["Code"]:  # of the calls before this one
-                time.sleep(1)
-                return self.refused(error, call, **arguments)
             assert refusal.response["Error"]["Code"] == error, refusal
             known = getattr(self.client.exceptions, error, ClientError) if error in _MODELLED else ClientError
             assert isinstance(refusal, known)
@@ -124,17 +123,14 @@ class Events(AbstractContextManager["Events"]):
         return event
 
 
-def patiently(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Make a call again and again while it is throttled, or what it is about is in use."""
+def patiently(call: Callable[..., Any], *, passing: Collection[str] = _PASSING, **arguments: Any) -> Any:
+    """Make a call again and again while it is refused with an error that passes: by default while it is throttled, or
+    what it is about is in use."""
     for _ in range(60):
         try:
             return call(**arguments)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in (
-                "LimitExceededException",
-                "ProvisionedThroughputExceededException",
-                "ResourceInUseException",
-            ):
+            if error.response["Error"]["Code"] not in passing:
                 raise
             time.sleep(0.25)
     raise AssertionError("throttled for good")

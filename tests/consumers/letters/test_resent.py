@@ -216,6 +216,13 @@ def test_an_access_line_is_sent_again_as_it_was_or_mended_as_json() -> None:
         again(b"[error] File does not exist", kind="access")
 
 
+def test_an_access_line_with_an_event_id_of_the_clients_keeps_the_letters_identity() -> None:
+    data = stamped(b'{"event_id":"mine","time":"nonsense"}', kind="access")
+    row = verdict(again(data, kind="access").data, "access", first=9)
+    assert isinstance(row, LetterRow)
+    assert row.letter_id == refused(data, "access").letter_id != "mine"
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)

@@ -145,6 +145,18 @@ def test_two_operators_never_send_the_same_attempt() -> None:
     assert bench.deliver() == 1
 
 
+def test_a_claim_of_another_operator_is_not_sent_even_with_the_same_record() -> None:
+    bench = LettersBench()
+    bench.arrive(bad(1))
+    seen = bench.find()
+    bench.outlet.refuses = [Outage("away")] * 50
+    with pytest.raises(Outage):
+        bench.mend({"sku": "85123A"}, "lines", found=seen, sender=bench.sender(by="one"))
+    bench.outlet.refuses = []
+    other = bench.mend({"sku": "85123A"}, "lines", found=seen, sender=bench.sender(by="other"))
+    assert other.sent == 0 and dict(other.held_up) == {"one was faster": 1}
+
+
 def test_partial_failures_are_sent_again_entry_by_entry() -> None:
     bench = LettersBench()
     bench.arrive(*(bad(n) for n in range(5)))
