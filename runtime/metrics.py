@@ -3,11 +3,13 @@ of.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
+from contract.figure import Figure
+from contract.formula import Unit
 from runtime.aws import client
 from runtime.aws_errors import naming_outages, one_line
 from runtime.emf import emf_line
@@ -15,6 +17,9 @@ from runtime.errors import ConfigError
 from runtime.settings import Aws, Metrics
 
 CloudWatchUnit = Literal["Count", "Bytes", "Milliseconds", "Seconds", "None"]  # "None": a share, as CloudWatch has none
+
+
+_UNITS: Mapping[Unit, CloudWatchUnit] = {Unit.COUNT: "Count", Unit.SECONDS: "Seconds", Unit.BYTES: "Bytes"}
 
 
 class Metric(NamedTuple):
@@ -94,3 +99,8 @@ def sink_of(settings: Metrics, aws: Aws, namespace: str, metrics: Sequence[Metri
     if settings.to == "cloudwatch":
         return CloudWatchSink(client("cloudwatch", aws, attempts=1), namespace, metrics)
     return LogSink(lambda line: print(line, flush=True), namespace, metrics)
+
+
+def metrics_of(figures: Iterable[Figure]) -> list[Metric]:
+    """Figures as metrics of `contract.health.OURS`, under their own names."""
+    return [Metric(each.name, _UNITS.get(each.unit, "None"), each.meaning) for each in figures]

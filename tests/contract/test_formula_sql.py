@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.figure import Figure
-from contract.figures import DUPLICATES, HITS, HOURS, LAG, LETTERS, LINES, ORDERS, REVENUE, SALES
+from contract.figures import DUPLICATES, HITS, HOURS, LETTERS, LINES, ORDERS, REVENUE, SALES
 from contract.formula import Age, Condition, Count, Distinct, Is, Known, Ratio, Source, Sum, Unit, Unknown
 from contract.formula_fields import Field, fields_of
 from contract.formula_sql import condition, expression, literal, query, read, relation
 from contract.formula_testing import evaluate
+from contract.health import LIVE_LAG
 from contract.question import BUCKET, Every, Question
 from contract.tables import Kind
 
@@ -193,5 +194,5 @@ def test_a_question_says_what_is_wrong_with_it() -> None:
     with pytest.raises(ValueError, match="no IANA time zone"):
         Question(figures=(REVENUE,), zone="Mars/Olympus")
     with pytest.raises(ValueError, match="measured by CloudWatch"):
-        Question(figures=(LAG,))
+        Question(figures=(LIVE_LAG,))
     assert BUCKET not in query(Question(figures=(SALES,), by=("event_date",))).text
