@@ -103,7 +103,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Age:
-    """Seconds from the newest time in a column until now; times in the future are left out."""
+    """Seconds of the clock from the newest time in a column until now; times in the future are left out."""
 
     source: Source
     column: str

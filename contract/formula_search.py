@@ -10,13 +10,17 @@ from contract.question import BUCKET, Every, Question, formula_of
 from contract.tables import Kind
 
 EXACT_UP_TO = 40_000  # different values: OpenSearch's highest precision_threshold; beyond it is off by about 1 %
-PAGE = 1_000  # groups of one answer
+PAGE = 1_000  # groups of one answer, at most
+_SKETCH_BYTES = EXACT_UP_TO * 8  # that a shard holds of each group for each count of different values
+# A shard searches for us with so much; five do so at a time, and a node of 1 GiB refuses 600 MiB to all searches.
+_SKETCHES_BYTES = 16 * 2**20
 ELEMENTS = 10_000  # groups of elements, such as products, within one of those
 _GROUPS, _ROWS, _ELEMENTS, _INSIDE, _VALUE = "groups", "rows", "elements", "inside", "value"
 _TOP, _BOTTOM = ".top", ".bottom"  # of a ratio
 
 Body = dict[str, Any]
 Part = Count | Sum | Distinct | Age
+Values = Mapping[Any, int | None]
 
 
 def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.datetime | None = None) -> Body:
@@ -25,10 +29,12 @@ def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.
     Raises ValueError for what the documents do not have, or do not compute with.
     """
     source = question.source
+    if not source.index:
+        raise ValueError(f"live has no {source.name}")
     aggregations = dict(_aggregations(question, "now" if now is None else now.isoformat()))
     grouping = _grouping(question)
     if grouping:
-        pages: Body = {"size": PAGE, "sources": grouping, **({"after": after} if after else {})}
+        pages: Body = {"size": page_size(question), "sources": grouping, **({"after": after} if after else {})}
         aggregations = {_GROUPS: {"composite": pages, "aggs": aggregations}}
     bounds = {
         name: bound.isoformat() for name, bound in (("gte", question.start), ("lt", question.end)) if bound is not None
@@ -44,8 +50,10 @@ def read(question: Question, answer: Mapping[str, Any], *, now: dt.datetime | No
     """The rows that SQL answers with: one a group, its columns by name, then each figure; in another order.
 
     `answer`: the whole of it, or its aggregations. None where a figure is unknown. `now` is needed for an age. Raises
-    ValueError where there are more than `ELEMENTS` groups of elements.
+    ValueError where part of the store did not answer, and for more than `ELEMENTS` groups of elements.
     """
+    if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
+        raise ValueError("part of OpenSearch did not answer: figures would be too low")
     aggregations = answer.get("aggregations", answer)
     if not _grouping(question):
         groups: list[tuple[dict[str, Any], Any]] = [({}, aggregations)] if aggregations else []
@@ -55,11 +63,19 @@ def read(question: Question, answer: Mapping[str, Any], *, now: dt.datetime | No
     return [{**key, **row} for key, group in groups for row in _rows(question, group, now)]
 
 
-def next_page(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def page_size(question: Question) -> int:
+    """Groups of one answer: fewer where different values are counted, which takes memory a group."""
+    counted = sum(
+        isinstance(part, Distinct) for each in question.figures for _, part in parts_of(each.name, formula_of(each))
+    )
+    return min(PAGE, max(1, _SKETCHES_BYTES // (_SKETCH_BYTES * counted))) if counted else PAGE
+
+
+def next_page(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What to ask for after this answer; None when it was the last one."""
     groups = answer.get("aggregations", answer).get(_GROUPS, {})
     after: Mapping[str, Any] | None = groups.get("after_key")
-    return after if len(groups.get("buckets", ())) == PAGE else None
+    return after if len(groups.get("buckets", ())) == page_size(question) else None
 
 
 def condition(source: Source, wanted: Condition) -> Body:
@@ -110,8 +126,6 @@ def parts_of(name: str, formula: OverRows) -> Iterator[tuple[str, Part]]:
 
 def _field(source: Source, name: str) -> tuple[Field, bool]:
     """The field, and whether it is the element's."""
-    if not source.index:
-        raise ValueError(f"live has no {source.name}")
     if source.within and source.element:
         row: Any = source.element
         if name in row.__struct_fields__:
@@ -179,6 +193,8 @@ def _aggregations(question: Question, now: str) -> Iterator[tuple[str, Body]]:
         yield _ROWS, _within(source, {_ELEMENTS: _by(element[1])})
     for figure in question.figures:
         for name, part in parts_of(figure.name, formula_of(figure)):
+            if element and isinstance(part, Distinct):
+                raise ValueError(f"{figure.name}: live does not count different values by {element[0]}")
             yield name, _part(part, element[1] if element else None, now)
 
 
@@ -220,12 +236,14 @@ def _keys(question: Question, key: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows(question: Question, group: Mapping[str, Any], now: dt.datetime | None) -> Iterator[dict[str, Any]]:
     element = _element(question)
-    if not element:
-        yield {figure.name: _figure(figure.name, formula_of(figure), group, None, now) for figure in question.figures}
-        return
-    for key in _element_keys(group[_ROWS]):
-        values = {figure.name: _figure(figure.name, formula_of(figure), group, key, now) for figure in question.figures}
-        yield {element[0]: key, **values}
+    parts = {
+        name: _values(part, group[name], element is not None, now)
+        for figure in question.figures
+        for name, part in parts_of(figure.name, formula_of(figure))
+    }
+    for key in _element_keys(group[_ROWS]) if element else [None]:
+        row = {figure.name: _figure(figure.name, formula_of(figure), parts, key) for figure in question.figures}
+        yield {**({element[0]: key} if element else {}), **row}
 
 
 def _element_keys(rows: Mapping[str, Any]) -> Iterable[Any]:
@@ -235,24 +253,25 @@ def _element_keys(rows: Mapping[str, Any]) -> Iterable[Any]:
     return [each["key"] for each in found["buckets"]]
 
 
-def _figure(
-    name: str, formula: OverRows, group: Mapping[str, Any], key: Any, now: dt.datetime | None
-) -> int | float | None:
-    values = [_value(part, group[own], key, now) for own, part in parts_of(name, formula)]
+def _figure(name: str, formula: OverRows, parts: Mapping[str, Values], key: Any) -> int | float | None:
+    # Elements that no row meets the conditions of have no group: they add up to 0.
+    values = [parts[own].get(key, 0) for own, _ in parts_of(name, formula)]
     if not isinstance(formula, Ratio):
         return values[0]
     top, bottom = values
     return None if top is None or not bottom else top / bottom
 
 
-def _value(part: Part, found: Mapping[str, Any], key: Any, now: dt.datetime | None) -> int | float | None:
+def _values(part: Part, found: Mapping[str, Any], by_element: bool, now: dt.datetime | None) -> Values:
+    """By element; of all together by None."""
     if part.source.within:
         found = found[_INSIDE][_INSIDE]
-    if key is not None:
-        of_key = [each for each in found[_ELEMENTS]["buckets"] if each["key"] == key]
-        if not of_key:
-            return 0
-        found = of_key[0]
+    if by_element:
+        return {each["key"]: _value(part, each, now) for each in found[_ELEMENTS]["buckets"]}
+    return {None: _value(part, found, now)}
+
+
+def _value(part: Part, found: Mapping[str, Any], now: dt.datetime | None) -> int | None:
     if isinstance(part, Count):
         return int(found["doc_count"])
     value: float | None = found[_VALUE]["value"]
@@ -260,7 +279,7 @@ def _value(part: Part, found: Mapping[str, Any], key: Any, now: dt.datetime | No
         return round(value or 0)
     if now is None:
         raise ValueError("an age is read at some time")
-    return None if value is None else (now - _time(value)).total_seconds()
+    return None if value is None else int(now.timestamp() // 1) - int(value // 1000)
 
 
 def _time(milliseconds: float) -> dt.datetime:

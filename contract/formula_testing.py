@@ -47,7 +47,7 @@ def value_of(formula: OverRows, rows: Sequence[Row], now: dt.datetime) -> int | 
         return top / bottom if top is not None and bottom else None
     if isinstance(formula, Age):
         past = [row[formula.column] for row in rows if row[formula.column] and row[formula.column] <= now]
-        return (now - max(past)).total_seconds() if past else None
+        return int(now.timestamp() // 1) - int(max(past).timestamp() // 1) if past else None
     met = [row for row in rows if all(meets(formula.source, row, each) for each in formula.where)]
     if isinstance(formula, Count):
         return len(met)

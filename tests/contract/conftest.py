@@ -1,59 +1,9 @@
-"""The warehouse's SQL in DuckDB, for tests that need no process."""
-
-import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-import duckdb
-import pyarrow as pa
 import pytest
 
-from consumers.spans.columns import schema_of
-from contract.formula_sql import Query
-from contract.tables import Table, columns_of
-
-_MACROS = """
-    CREATE MACRO convert_timezone(source, target, t) AS t AT TIME ZONE source AT TIME ZONE target;
-    CREATE MACRO dateadd(part, n, t) AS
-        t + CASE part WHEN 'day' THEN to_days(CAST(n AS INT)) WHEN 'minute' THEN to_minutes(CAST(n AS BIGINT)) END;
-    CREATE MACRO getdate() AS TIMESTAMP '2026-11-27 12:30:15';
-"""
-
-
-class Warehouse:
-    """Tables in memory. Its clock stands still."""
-
-    now = dt.datetime(2026, 11, 27, 12, 30, 15, tzinfo=dt.UTC)
-
-    def __init__(self) -> None:
-        self._database = duckdb.connect()
-        self._database.execute(_MACROS)
-
-    def fill(self, name: str, row: Any, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Make the table `name` of the columns of the struct `row`, or make it anew."""
-        exact = schema_of(Table(name=name, columns=columns_of(row)))
-        schema = pa.schema([each.with_nullable(True) for each in exact])
-        times = [pa.timestamp("us") if pa.types.is_timestamp(each.type) else each.type for each in schema]
-        naive = pa.schema([pa.field(each.name, kind) for each, kind in zip(schema, times, strict=True)])
-        filled = pa.Table.from_pylist([{**dict.fromkeys(schema.names), **each} for each in rows], schema=schema)
-        self._database.register("filled", filled.cast(naive))
-        self._database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM filled")
-
-    def ask(self, query: Query | str) -> list[dict[str, Any]]:
-        text, parameters = query if isinstance(query, Query) else (query, ())
-        done = self._database.execute(text, [_naive(each) for each in parameters])
-        names = [column[0] for column in done.description or ()]
-        return [dict(zip(names, map(_aware, row), strict=True)) for row in done.fetchall()]
+from consumers.warehouse.testing_duckdb import DuckWarehouse
 
 
 @pytest.fixture(scope="session")
-def warehouse() -> Warehouse:
-    return Warehouse()
-
-
-def _naive(value: Any) -> Any:
-    return value.astimezone(dt.UTC).replace(tzinfo=None) if isinstance(value, dt.datetime) else value
-
-
-def _aware(value: Any) -> Any:
-    return value.replace(tzinfo=dt.UTC) if isinstance(value, dt.datetime) else value
+def warehouse() -> DuckWarehouse:
+    """Tables that a test fills before it asks."""
+    return DuckWarehouse()
