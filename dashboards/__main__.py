@@ -6,6 +6,7 @@ import click
 
 from dashboards.board.serve import serve
 from dashboards.board.settings import BoardSettings
+from dashboards.cloudwatch.command import cloudwatch
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 
@@ -21,6 +22,9 @@ def board(settings: Any) -> None:
     """Serve the live board until stopped."""
     log_to_stderr()
     serve(settings, stop_on_signals(), clock=SystemClock(), started=lambda url: click.echo(f"board: {url}"))
+
+
+dashboards.add_command(cloudwatch)
 
 
 if __name__ == "__main__":
