@@ -7,6 +7,7 @@ import click
 from dashboards.board.serve import serve
 from dashboards.board.settings import BoardSettings
 from dashboards.cloudwatch.command import cloudwatch
+from dashboards.opensearch.command import opensearch
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 
@@ -25,6 +26,7 @@ def board(settings: Any) -> None:
 
 
 dashboards.add_command(cloudwatch)
+dashboards.add_command(opensearch)
 
 
 if __name__ == "__main__":
