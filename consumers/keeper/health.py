@@ -1,7 +1,7 @@
-"""The duty that says each minute how things are: figures with alarms, as metrics of the account.
+"""The duties that say each minute how things are: figures with alarms, as metrics of the account.
 
 The budget a minute: one or two _msearch, one list an application and one small read a shard that the lake's bucket
-knows, and one call to CloudWatch; docs/metrics.md states it. The warehouse is never asked: a question would wake it.
+knows, and two calls to CloudWatch; docs/metrics.md states it. The warehouse is never asked: a question would wake it.
 """
 
 import datetime as dt
@@ -20,9 +20,8 @@ from contract.formula import Age, Count
 from contract.health import LAKE_BACKLOG, WAREHOUSE_BACKLOG
 from contract.question import Question, formula_of
 from runtime.clock import Clock
-from runtime.errors import ConfigError
 from runtime.metrics import Sample, Sink, metrics_of
-from runtime.outage import Outage, Stop, Trouble
+from runtime.outage import Outage, Stop
 
 SEARCHED = tuple(figure for figure in figures.alarms() if figure.in_live)
 HEALTH_METRICS = metrics_of((*SEARCHED, LAKE_BACKLOG, WAREHOUSE_BACKLOG))
@@ -99,29 +98,19 @@ class Waiting:
 
 
 class HealthDuty:
-    """Says what it can: where one store is away, its figures are missing, which has an alarm of its own."""
+    """Says what one store is asked. One duty a store: where it is away its figures are missing, and no other's."""
 
-    name = "health"
-
-    def __init__(self, live: Asked, waiting: Asked, sink: Sink, clock: Clock) -> None:
-        self._asked = {"health, OpenSearch": live, "health, the lake's bucket": waiting}
+    def __init__(self, name: str, asked: Asked, sink: Sink, clock: Clock) -> None:
+        self.name = name
+        self._asked = asked
         self._sink = sink
         self._clock = clock
-        self._troubles = {what: Trouble(what, clock) for what in self._asked}
 
     def prepare(self) -> None:
         """Nothing."""
 
     def turn(self, check: Callable[[], None], stop: Stop) -> None:
-        """Raises what the sink raises."""
-        values: Values = {}
-        for what, asked in self._asked.items():
-            try:
-                values |= asked.values(self._clock.now())
-            except (Outage, ConfigError) as error:
-                self._troubles[what].goes_on(str(error))
-            else:
-                self._troubles[what].over()
+        values = self._asked.values(self._clock.now())
         check()
         self._sink.put([Sample({}, {name: [value] for name, value in values.items()})], self._clock.now())
 

@@ -90,13 +90,11 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
         duties.append((resend_duty(settings, objects, stop, clock, effect), Cadence.always(keeper.resend_s)))
     sink = sink_of(settings.metrics, settings.aws, OURS, HEALTH_METRICS)
     if sink is not None:
-        health = HealthDuty(
-            Live(connect(settings.opensearch)),
-            Waiting(BucketChains(objects), _applications(keeper), taking),
-            sink,
-            clock,
-        )
-        duties.append((health, Cadence.always(settings.metrics.every_s)))
+        live = Live(connect(settings.opensearch))
+        waiting = Waiting(BucketChains(objects), _applications(keeper), taking)
+        minute = Cadence.always(settings.metrics.every_s)
+        duties.append((HealthDuty("health of live", live, sink, clock), minute))
+        duties.append((HealthDuty("health of history", waiting, sink, clock), minute))
     lease = lease_of(settings, clock)
     if await_services(lease, objects, settings, stop, clock):
         keep(duties, lease, stop, keeper.report_s, clock)
