@@ -150,6 +150,9 @@ def region_hours(revenue: OverRows, sales: OverRows) -> Source:
 
 
 def _hours(revenue: OverRows, sales: OverRows, region: str = "") -> str:
+    source = revenue.source
+    if sales.source != source:
+        raise ValueError("what is usual is computed over the same rows")
     keys = "local_hour, currency" + region
     measures = {"revenue": revenue, "sales": sales}
     local = f"CONVERT_TIMEZONE('UTC', {ZONE}, %s)"
@@ -166,8 +169,8 @@ def _hours(revenue: OverRows, sales: OverRows, region: str = "") -> str:
     )
     before = "DATEADD('day', -7 * k.ago, w.local_hour)"
     return (
-        f"(WITH hourly AS (SELECT DATE_TRUNC('hour', {local % 'event_time'}) AS local_hour, currency{region}, {hourly}"
-        f" FROM orders GROUP BY {'1, 2, 3' if region else '1, 2'}),"
+        f"(WITH hourly AS (SELECT DATE_TRUNC('hour', {local % source.time}) AS local_hour, currency{region}, {hourly}"
+        f" FROM {source.relation} GROUP BY {'1, 2, 3' if region else '1, 2'}),"
         f" measured AS ({measured}),"
         f" weeks AS ({ago}),"
         " opened AS (SELECT MIN(local_hour) AS local_hour FROM hourly),"

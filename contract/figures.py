@@ -34,6 +34,7 @@ LINES = Source(
     document=OrderRow,
     within="lines",
     element=LineRow,
+    shared=("event_id", "event_date", "event_time", "kind", "channel", "region", "currency"),
 )
 # A document keeps a line's price without computing with it: nobody watches a product's revenue by the second.
 AMOUNTS = Source(name="amounts", relation="lines", row=OrderLineRow, time="event_time", day="event_date")

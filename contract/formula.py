@@ -39,8 +39,9 @@ Condition = Is | Known | Unknown
 class Source:
     """Rows that figures are computed over: in the warehouse a relation, in OpenSearch documents.
 
-    `document` and `within`: where rows are elements of one of the document's fields; columns that `element` lacks are
-    the document's own then. `live_only`: what a document must meet beside, where the relation says it by itself.
+    `document` and `within`: where rows are elements of one of the document's fields; what `element` lacks of their
+    columns and the document has for them is `shared`. `live_only`: what a document must meet beside, where the relation
+    says it by itself.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source:
     document: type[msgspec.Struct] | None = None  # None: the documents are the rows
     within: str = ""
     element: type[msgspec.Struct] | None = None
+    shared: tuple[str, ...] = ()
     live_only: tuple[Condition, ...] = ()
 
 

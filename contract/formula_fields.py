@@ -22,6 +22,7 @@ class Field:
     is_list: bool  # of text; in the warehouse one text, joined by commas
     searched: bool  # live finds documents by it
     summed: bool  # live computes with it
+    left_out: bool  # documents lack it where it is its default, which is a value
 
     def check(self, value: str | int | bool) -> None:
         """Raises ValueError for a value that the column never has."""
@@ -61,6 +62,7 @@ def _fields(row: type[msgspec.Struct], prefix: str, path: str, kinds: Mapping[st
                 is_list=isinstance(column, inspect.ListType),
                 searched=searched,
                 summed=searched or bool(uses.get("summed")),
+                left_out=row.__struct_config__.omit_defaults and isinstance(each.default, str | int),
             )
 
 

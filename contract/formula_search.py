@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from contract.formula import Age, Condition, Count, Distinct, Is, Known, OverRows, Ratio, Source, Sum
@@ -29,8 +30,6 @@ def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.
     Raises ValueError for what the documents do not have, or do not compute with.
     """
     source = question.source
-    if not source.index:
-        raise ValueError(f"live has no {source.name}")
     aggregations = dict(_aggregations(question, "now" if now is None else now.isoformat()))
     grouping = _grouping(question)
     if grouping:
@@ -40,7 +39,7 @@ def body(question: Question, *, after: Mapping[str, Any] | None = None, now: dt.
         name: bound.isoformat() for name, bound in (("gte", question.start), ("lt", question.end)) if bound is not None
     }
     filters: list[Body] = [{"range": {source.time: bounds}}] if bounds else []
-    filters += [_live(each) for each in source.live_only]
+    filters += of_source(source)
     if source.within:  # an order without a line has no such row
         filters.append({"nested": {"path": source.within, "query": {"match_all": {}}}})
     return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggregations}
@@ -54,12 +53,14 @@ def read(question: Question, answer: Mapping[str, Any], *, now: dt.datetime | No
     """
     if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
         raise ValueError("part of OpenSearch did not answer: figures would be too low")
-    aggregations = answer.get("aggregations", answer)
-    if not _grouping(question):
-        groups: list[tuple[dict[str, Any], Any]] = [({}, aggregations)] if aggregations else []
-    else:
+    aggregations = _aggregations_of(answer)
+    if _grouping(question):
         found = aggregations.get(_GROUPS, {}).get("buckets", ())
         groups = [(_keys(question, each["key"]), each) for each in found]
+    elif aggregations:
+        groups = [({}, aggregations)]
+    else:  # there is no such index: no rows
+        return [] if _element(question) else [{each.name: _of_no_rows(formula_of(each)) for each in question.figures}]
     return [{**key, **row} for key, group in groups for row in _rows(question, group, now)]
 
 
@@ -73,7 +74,7 @@ def page_size(question: Question) -> int:
 
 def next_page(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What to ask for after this answer; None when it was the last one."""
-    groups = answer.get("aggregations", answer).get(_GROUPS, {})
+    groups = _aggregations_of(answer).get(_GROUPS, {})
     after: Mapping[str, Any] | None = groups.get("after_key")
     return after if len(groups.get("buckets", ())) == page_size(question) else None
 
@@ -81,22 +82,22 @@ def next_page(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any
 def condition(source: Source, wanted: Condition) -> Body:
     """A condition on one row as a query: of its element where the rows are elements."""
     field, _ = _field(source, wanted.column)
+    if not (field.searched if isinstance(wanted, Is) else field.summed) or field.left_out:
+        raise ValueError(f"no document is found by its {wanted.column}")
     if isinstance(wanted, Is):
         if not wanted.values:
             raise ValueError(f"{wanted.column} is none of no values")
         for value in wanted.values:
             field.check(value)
-        if not field.searched:
-            raise ValueError(f"no document is found by its {wanted.column}")
-    elif not field.summed:
-        raise ValueError(f"no document is found by its {wanted.column}")
     return _query(wanted, field.path)
 
 
 def metric(formula: Sum | Distinct | Age) -> Body:
     """The aggregation that computes the formula over the rows that meet its conditions."""
-    field, _ = _field(formula.source, formula.column)
-    if not field.summed:
+    field, inside = _field(formula.source, formula.column)
+    if inside is not bool(formula.source.within):
+        raise ValueError(f"live does not compute with {formula.column} by {formula.source.name}")
+    if not field.summed or (field.left_out and not isinstance(formula, Sum)):
         raise ValueError(f"live does not compute with {formula.column} of {formula.source.name}")
     if isinstance(formula, Distinct):
         return {"cardinality": {"field": field.path, "precision_threshold": EXACT_UP_TO}}
@@ -104,6 +105,34 @@ def metric(formula: Sum | Distinct | Age) -> Body:
     if field.kind is not wanted:
         raise ValueError(f"{formula.column} of {formula.source.name} is no {wanted.value}")
     return {"sum" if isinstance(formula, Sum) else "max": {"field": field.path}}
+
+
+def measures(name: str, formula: OverRows, *, now: str = "now") -> dict[str, Body]:
+    """The aggregations that compute the formula over a bucket's documents, whatever the buckets are; see `measured`."""
+    return {own: _part(part, None, now) for own, part in parts_of(name, formula)}
+
+
+def measured(
+    name: str, formula: OverRows, bucket: Mapping[str, Any], *, now: dt.datetime | None = None
+) -> int | float | None:
+    """The formula's value in an answer to `measures`; None where it is unknown. `now` is needed for an age."""
+    parts = {own: _values(part, bucket[own], False, now) for own, part in parts_of(name, formula)}
+    return _figure(name, formula, parts, None)
+
+
+def met(formula: OverRows) -> list[Body]:
+    """What the formula's documents meet: its own conditions on them, and those of its source.
+
+    Raises ValueError for a ratio, whose parts may differ in it.
+    """
+    if isinstance(formula, Ratio):
+        raise ValueError("a ratio is of two kinds of documents")
+    return [*of_source(formula.source), *filters(formula, inside=False)]
+
+
+def of_source(source: Source) -> list[Body]:
+    """What the documents of a source meet, as those of its index do not all."""
+    return [_query(each, each.column) for each in source.live_only]
 
 
 def filters(formula: Part, *, inside: bool) -> list[Body]:
@@ -124,35 +153,32 @@ def parts_of(name: str, formula: OverRows) -> Iterator[tuple[str, Part]]:
         yield name, formula
 
 
+def _aggregations_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """None at all where the answer is of no index."""
+    found: Mapping[str, Any] = answer.get("aggregations", {} if "_shards" in answer or "hits" in answer else answer)
+    return found
+
+
+def _of_no_rows(formula: OverRows) -> int | None:
+    return None if isinstance(formula, Ratio | Age) else 0
+
+
 def _field(source: Source, name: str) -> tuple[Field, bool]:
     """The field, and whether it is the element's."""
     if source.within and source.element:
         row: Any = source.element
         if name in row.__struct_fields__:
             own = field_of(row, name)
-            return _at(own, f"{source.within}.{own.path}"), True
+            return replace(own, path=f"{source.within}.{own.path}"), True
+        if name not in source.shared:
+            raise ValueError(f"live has no {name} of {source.name}")
     return field_of(source.document or source.row, name), False
-
-
-def _at(field: Field, path: str) -> Field:
-    return Field(
-        name=field.name,
-        path=path,
-        kind=field.kind,
-        is_list=field.is_list,
-        searched=field.searched,
-        summed=field.summed,
-    )
-
-
-def _live(wanted: Condition) -> Body:
-    """Of what the source's row does not have."""
-    return _query(wanted, wanted.column)
 
 
 def _query(wanted: Condition, path: str) -> Body:
     if isinstance(wanted, Is):
-        return {"terms": {path: list(wanted.values)}}
+        only = len(wanted.values) == 1
+        return {"term": {path: wanted.values[0]}} if only else {"terms": {path: list(wanted.values)}}
     exists = {"exists": {"field": path}}
     return exists if isinstance(wanted, Known) else {"bool": {"must_not": [exists]}}
 
@@ -182,7 +208,7 @@ def _element(question: Question) -> tuple[str, Field] | None:
 
 def _grouped(source: Source, name: str) -> tuple[Field, bool]:
     field, inside = _field(source, name)
-    if not field.summed or field.is_list:
+    if not field.summed or field.is_list or field.left_out:
         raise ValueError(f"live does not group by {name} of {source.name}")
     return field, inside
 
@@ -200,6 +226,8 @@ def _aggregations(question: Question, now: str) -> Iterator[tuple[str, Body]]:
 
 def _part(part: Part, element: Field | None, now: str) -> Body:
     """Innermost first: the metric, an element's groups, its conditions, the way into it, the document's conditions."""
+    if not part.source.index:
+        raise ValueError(f"live has no {part.source.name}")
     metrics: Body = {} if isinstance(part, Count) else {_VALUE: metric(part)}
     if not part.source.within:
         own = filters(part, inside=False)
@@ -212,6 +240,9 @@ def _part(part: Part, element: Field | None, now: str) -> Body:
 
 
 def _filtered(own: Sequence[Body], aggregations: Body) -> Body:
+    if not own and len(aggregations) == 1 and _VALUE in aggregations:
+        bare: Body = aggregations[_VALUE]
+        return bare
     return {"filter": {"bool": {"filter": list(own)}}, **({"aggs": aggregations} if aggregations else {})}
 
 
@@ -274,7 +305,8 @@ def _values(part: Part, found: Mapping[str, Any], by_element: bool, now: dt.date
 def _value(part: Part, found: Mapping[str, Any], now: dt.datetime | None) -> int | None:
     if isinstance(part, Count):
         return int(found["doc_count"])
-    value: float | None = found[_VALUE]["value"]
+    told = found[_VALUE]
+    value: float | None = told["value"] if isinstance(told, Mapping) else told
     if not isinstance(part, Age):
         return round(value or 0)
     if now is None:

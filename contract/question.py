@@ -27,7 +27,7 @@ class Question:
     """Figures over the same rows. Money is always by currency, asked for or not.
 
     Raises ValueError for figures of different rows, one that is measured rather than computed, a dimension that a
-    figure does not have, and a zone that is none.
+    figure does not have or that is named twice, a bound without a time zone, and a zone that is none.
     """
 
     figures: tuple[Figure, ...]
@@ -45,6 +45,10 @@ class Question:
             for dimension in self.by:
                 if dimension not in (*figure.dimensions, self.source.day, CURRENCY if figure.by_currency else ""):
                     raise ValueError(f"{figure.name} has no dimension {dimension!r}; it has {figure.dimensions}")
+        if len({*self.by}) != len(self.by):
+            raise ValueError(f"asked by the same dimension twice: {', '.join(self.by)}")
+        if any(bound is not None and bound.utcoffset() is None for bound in (self.start, self.end)):
+            raise ValueError("a period's bounds have a time zone")
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -3,7 +3,9 @@
 from typing import Any
 
 import click
+import msgspec
 
+from contract.figures_page import document, page
 from dashboards.board.serve import serve
 from dashboards.board.settings import BoardSettings
 from dashboards.cloudwatch.command import cloudwatch
@@ -23,6 +25,13 @@ def board(settings: Any) -> None:
     """Serve the live board until stopped."""
     log_to_stderr()
     serve(settings, stop_on_signals(), clock=SystemClock(), started=lambda url: click.echo(f"board: {url}"))
+
+
+@dashboards.command()
+@click.option("--json", "as_json", is_flag=True, help="One object: version, figures.")
+def figures(as_json: bool) -> None:
+    """Print the list of figures: what each means, and how each store computes it. It is docs/figures.md."""
+    click.echo(msgspec.json.encode(document()).decode() if as_json else page(), nl=as_json)
 
 
 dashboards.add_command(cloudwatch)

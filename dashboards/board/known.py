@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from dashboards.board.queries import MINUTES_SHOWN, Window, window
+from contract.formula_search import measured
+from dashboards.board.queries import MINUTES_SHOWN, REVENUE, SALES, Window, formula, window
 from dashboards.board.search import Answer, OrderHit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,10 +86,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def _by_minute(aggregations: Mapping[str, Any]) -> dict[datetime, dict[str, Tally]]:
     """Sums come as doubles, exact up to 2**53 minor units: an hour of a shop stays far below."""
     minutes: dict[datetime, dict[str, Tally]] = {}
+    revenue, sales = formula(REVENUE), formula(SALES)
     for currency in _buckets(aggregations, "currencies"):
         for bucket in _buckets(currency, "minutes"):
             start = _EPOCH + timedelta(milliseconds=bucket["key"])
-            tally = Tally(round(bucket["revenue"]["value"]), bucket["sales"]["doc_count"])
+            tally = Tally(round(measured(REVENUE, revenue, bucket) or 0), round(measured(SALES, sales, bucket) or 0))
             minutes.setdefault(start, {})[currency["key"]] = tally
     return minutes
 

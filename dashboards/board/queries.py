@@ -1,15 +1,20 @@
 """What the board asks OpenSearch: pure builders, one per question.
 
-The definitions of its figures are here. *Revenue* is the signed sum of accepted orders (returns subtract), per
-currency; *orders* counts sales; *units* are pieces sold. All are cut by event time, so a late order lands in the
-minute in which it was placed. Bounds are whole minutes: a body stays the same for a minute, and so OpenSearch can
-answer from its request cache for every index that has not changed.
+Its figures are those of `contract.figures`: revenue and orders by minute and currency, pieces by product, letters by
+reason. Orders are cut by event time, so a late order lands in the minute in which it was placed. Bounds are whole
+minutes: a body stays the same for a minute, and so OpenSearch can answer from its request cache for every index that
+has not changed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from contract.figures import figure
+from contract.formula import Count, OverRows, Sum
+from contract.formula_search import filters, measures, met, metric
+from contract.question import formula_of
 
 MINUTE = timedelta(minutes=1)
 MINUTES_SHOWN = 60
@@ -23,8 +28,7 @@ _CURRENCIES = 20
 _SELLERS_PER_SHARD = 1000
 _REASONS = 50  # more than contract.reasons has
 
-ORDERS = "orders-*"
-LETTERS = "letters-*"
+REVENUE, SALES, PIECES, REFUSED = "revenue", "sales", "pieces", "refused"
 _ORDER_FIELDS = ["event_id", "event_time", "order_id", "kind", "revenue", "currency", "units", "region"]
 
 
@@ -70,12 +74,18 @@ class Search:
         return {"index": self.index, "ignore_unavailable": True, "allow_no_indices": True}
 
 
+def formula(name: str) -> OverRows:
+    """What a figure of the list is computed by."""
+    return formula_of(figure(name))
+
+
 def minute_figures(span: Window) -> Search:
     """Revenue and orders of each minute in `span`, by currency."""
-    figures = {"revenue": {"sum": {"field": "revenue"}}, "sales": {"filter": {"term": {"kind": "sale"}}}}
-    by_minute = {"date_histogram": {"field": "event_time", "fixed_interval": "1m", "min_doc_count": 1}, "aggs": figures}
+    source = formula(REVENUE).source
+    figures = {**measures(REVENUE, formula(REVENUE)), **measures(SALES, formula(SALES))}
+    by_minute = {"date_histogram": {"field": source.time, "fixed_interval": "1m", "min_doc_count": 1}, "aggs": figures}
     by_currency = {"terms": {"field": "currency", "size": _CURRENCIES}, "aggs": {"minutes": by_minute}}
-    return Search(index=ORDERS, body=_aggregate(_between("event_time", span), {"currencies": by_currency}))
+    return Search(index=source.index, body=_aggregate(_between(source.time, span), {"currencies": by_currency}))
 
 
 def last_orders(now: datetime) -> Search:
@@ -84,7 +94,7 @@ def last_orders(now: datetime) -> Search:
     An order dated in the future (a clock gone wrong) would stand on top for ever: those are left out.
     """
     return Search(
-        index=ORDERS,
+        index=formula(SALES).source.index,
         body={
             "size": ORDERS_SHOWN,
             "track_total_hits": False,
@@ -96,28 +106,34 @@ def last_orders(now: datetime) -> Search:
 
 
 def best_sellers(now: datetime) -> Search:
-    """Products by pieces sold in the last minutes; returns do not count against them."""
+    """Products by pieces sold in the last minutes."""
+    pieces = formula(PIECES)
+    if not isinstance(pieces, Sum) or filters(pieces, inside=True):
+        raise ValueError(f"best sellers are ranked by a sum over all lines of some orders, and {PIECES} is none")
+    source = pieces.source
     by_sku = {
         "terms": {
-            "field": "lines.sku",
+            "field": f"{source.within}.sku",
             "size": SELLERS_SHOWN,
             "shard_size": _SELLERS_PER_SHARD,
             "order": [{"units": "desc"}, {"_key": "asc"}],
         },
-        "aggs": {"units": {"sum": {"field": "lines.quantity"}}},
+        "aggs": {"units": metric(pieces)},
     }
-    query = {"bool": {"filter": [_between("event_time", window(now, SELLERS_MINUTES)), {"term": {"kind": "sale"}}]}}
-    aggregations = {"lines": {"nested": {"path": "lines"}, "aggs": {"skus": by_sku}}}
-    return Search(index=ORDERS, body=_aggregate(query, aggregations))
+    query = {"bool": {"filter": [_between(source.time, window(now, SELLERS_MINUTES)), *met(pieces)]}}
+    aggregations = {"lines": {"nested": {"path": source.within}, "aggs": {"skus": by_sku}}}
+    return Search(index=source.index, body=_aggregate(query, aggregations))
 
 
 def refusals(now: datetime) -> Search:
-    """Dead letters that arrived within the minutes shown, and were not mended since, by their decisive reason."""
+    """Dead letters that arrived within the minutes shown, by their decisive reason."""
+    refused = formula(REFUSED)
+    if not isinstance(refused, Count):
+        raise ValueError(f"letters are counted, and {REFUSED} is no count")
     by_reason = {"terms": {"field": "reason", "size": _REASONS}}
-    arrived = _between("arrived_at", window(now, MINUTES_SHOWN))
-    query = {"bool": {"filter": [arrived], "must_not": [{"exists": {"field": "mended_at"}}]}}
-    body = _aggregate(query, {"reasons": by_reason})
-    return Search(index=LETTERS, body=body)
+    arrived = _between(refused.source.time, window(now, MINUTES_SHOWN))
+    body = _aggregate({"bool": {"filter": [arrived, *met(refused)]}}, {"reasons": by_reason})
+    return Search(index=refused.source.index, body=body)
 
 
 def _aggregate(query: Mapping[str, Any], aggregations: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from contract.figures import LETTERS
 from contract.rows import OrderRow
-from dashboards.board.queries import LETTERS, Search
+from dashboards.board.queries import Search
 from dashboards.board.search import Answer, Unanswered, typed
 
 
@@ -28,7 +29,7 @@ class ScriptedSearcher:
         return typed({"responses": [{"status": 200, **self._answer(search)} for search in searches]}, len(searches))
 
     def _answer(self, search: Search) -> Mapping[str, Any]:
-        if search.index == LETTERS:
+        if search.index == LETTERS.index:
             return self.refusals
         aggregations = search.body.get("aggs", {})
         if "currencies" in aggregations:

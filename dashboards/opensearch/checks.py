@@ -110,7 +110,7 @@ def _queried(value: Any) -> Iterator[str]:
         for key, each in value.items():
             if key == "exists" and isinstance(each, dict) and "field" in each:
                 yield each["field"]
-            elif key in ("terms", "range") and isinstance(each, dict) and "field" not in each:
+            elif key in ("term", "terms", "range") and isinstance(each, dict) and "field" not in each:
                 yield from (path for path in each if path not in ("boost", "size"))
             yield from _queried(each)
     elif isinstance(value, list):
