@@ -98,7 +98,8 @@ def sink_of(settings: Metrics, aws: Aws, namespace: str, metrics: Sequence[Metri
         return None
     if settings.to == "cloudwatch":
         return CloudWatchSink(client("cloudwatch", aws, attempts=1), namespace, metrics)
-    return LogSink(lambda line: print(line, flush=True), namespace, metrics)
+    # Line and newline in one write: several threads and processes share a log.
+    return LogSink(lambda line: print(f"{line}\n", end="", flush=True), namespace, metrics)
 
 
 def metrics_of(figures: Iterable[Figure]) -> list[Metric]:

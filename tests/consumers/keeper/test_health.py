@@ -98,7 +98,7 @@ NOW = dt.datetime(2005, 6, 7, 8, 30, tzinfo=dt.UTC)  # nobody else's documents a
 
 @pytest.fixture(scope="module")
 def hits(stack: Any) -> Any:
-    client = OpenSearch([stack.opensearch.url])
+    client = OpenSearch([stack.opensearch.url], timeout=60)
     index = f"hits-2005.06.07-{uuid.uuid4().hex[:6]}"
     kinds = {"event_time": {"type": "date"}, "status_class": {"type": "keyword"}, "page": {"type": "keyword"}}
     client.indices.create(index=index, body={"mappings": {"properties": kinds}})

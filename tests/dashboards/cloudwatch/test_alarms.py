@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from contract import figures
-from contract.figure import Alarm
+from contract.figure import Alarm, Figure
 from contract.figures import ERROR_RATE
 from contract.formula import Metric
 from contract.health import LIVE_LAG, measured
@@ -52,6 +53,26 @@ def test_each_alarm_has_a_page_and_each_page_an_alarm() -> None:
     assert pages == {alarm_name(figure) for figure in figures.alarms()}
     for each in alarms(NAMES):
         assert f"{RUNBOOKS.relative_to(PROJECT)}/{each.name}.md" in each.description
+
+
+SECTIONS_OF_A_PAGE = ["What it means", "Who notices", "Look", "Mend", "Afterwards", "Provoked"]
+
+
+@pytest.mark.parametrize("figure", list(figures.alarms()), ids=alarm_name)
+def test_a_page_says_when_it_calls_what_to_type_and_whether_it_was_followed(figure: Figure) -> None:
+    text = (RUNBOOKS / f"{alarm_name(figure)}.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == SECTIONS_OF_A_PAGE
+    assert figure.alarm is not None
+    assert f"{figure.title}: {figure.alarm.when} {figure.alarm.threshold:,.15g}" in text
+    assert f"for {figure.alarm.minutes} minutes" in text and measured(figure).name in text
+    assert (
+        re.search(r"^## Look\n.*?^```(sh|console)\n", text, flags=re.MULTILINE | re.DOTALL) or "](storepulse-" in text
+    )
+    followed = "tests/integration/test_runbooks.py" in text
+    assert followed != ("Read through, not followed" in text)
+    assert followed == measured(figure).namespace.startswith("Storepulse/")
+    for linked in re.findall(r"\]\(([^)#]+)", text):
+        assert (RUNBOOKS / linked).exists(), linked
 
 
 def test_the_threshold_is_in_cloudwatchs_unit() -> None:

@@ -70,7 +70,7 @@ def documents() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def store(opensearch_url: str) -> Iterator[OpenSearch]:
-    client = OpenSearch([opensearch_url])
+    client = OpenSearch([opensearch_url], timeout=60)
     ensure_templates(client, templates(refresh_ms=500, replicas="0-1"))
     lines: list[Any] = []
     for index, row_id, document in documents():
