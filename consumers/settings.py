@@ -1,7 +1,7 @@
 """Settings of the consumer processes."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -12,7 +12,7 @@ from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.lambda_.settings import LambdaSourceSettings
 from consumers.stages.access.settings import Access
 from consumers.stages.rules import Rules
-from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, setting
+from runtime.settings import Aws, Kafka, Lake, Metrics, OpenSearch, Reference, Seconds, Shop, Streams, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +78,6 @@ class Operations:
         " each time",
         unit="s",
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
-    """`[metrics]`: what a process says of each shard that it reads, once a minute."""
-
-    to: Literal["off", "cloudwatch", "log"] = setting(
-        "off",
-        "`cloudwatch`: one PutMetricData a minute; `log`: a line of Embedded Metric Format a shard and minute on"
-        " stdout, from which CloudWatch Logs makes the same metrics",
-    )
-    namespace: str = setting("Storepulse/Fleet", "CloudWatch namespace")
-    every_s: Seconds = setting(60.0, "between two calls, or sets of lines; metrics are kept by the minute", unit="s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from contract.derived import (
 )
 from contract.figure import Alarm as Alarm
 from contract.figure import Figure as Figure
-from contract.formula import Age, Count, Distinct, Is, Known, Metric, Ratio, Source, Sum, Unit, Unknown
+from contract.formula import Age, Count, Distinct, Is, Known, Ratio, Source, Sum, Unit, Unknown
+from contract.health import HEALTH
 from contract.rows import ConflictRow, DuplicateRow, HitRow, LetterRow, LineRow, OrderLineRow, OrderRow
 
 ORDERS = Source(name="orders", relation="orders", row=OrderRow, time="event_time", day="event_date", index="orders-*")
@@ -533,19 +534,6 @@ QUIET_HITS = Figure(
     alarm=Alarm(when="above", threshold=300, minutes=2, pages=True, missing_is_bad=True),
     kind="health",
 )
-LAG = Figure(
-    name="live_lag",
-    title="Lag of live",
-    meaning="How far live is behind the tip of its streams.",
-    unit=Unit.SECONDS,
-    formula=Metric(
-        namespace="Storepulse/Fleet", name="Lag", statistic="Maximum", dimensions=(("Application", "live"),)
-    ),
-    better="lower",
-    target=2.0,
-    alarm=Alarm(when="above", threshold=60, minutes=3, pages=True, missing_is_bad=True),
-    kind="health",
-)
 
 FIGURES: tuple[Figure, ...] = (
     REVENUE,
@@ -592,7 +580,7 @@ FIGURES: tuple[Figure, ...] = (
     WAREHOUSE_COMMITTED,
     QUIET_ORDERS,
     QUIET_HITS,
-    LAG,
+    *HEALTH,
 )
 
 

@@ -119,6 +119,9 @@ class Metric:
     name: str
     statistic: str  # Sum, Maximum, p95, ...
     dimensions: tuple[tuple[str, str], ...] = ()
+    scale: float = 1.0  # the figure's unit by CloudWatch's: 0.001 makes seconds of its milliseconds
+    minus: str = ""  # a metric of the same dimensions that is taken away: what is wanted less what runs
+    period_s: int = 60  # longer where CloudWatch has it more seldom
 
 
 OverRows = Count | Sum | Distinct | Ratio | Age

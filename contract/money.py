@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 # ISO 4217 list one (minor units); every currency not named here has two.
-_EXPONENTS = {
+EXPONENTS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
     **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
-_DEFAULT_EXPONENT = 2
+USUAL_EXPONENT = 2
 
 # The largest amount or count that we take, either way: sums of a million of them still fit a signed 64-bit column.
 LARGEST = 9_000_000_000_000
@@ -22,7 +22,7 @@ def is_currency(code: str) -> bool:
 
 def exponent(currency: str) -> int:
     """Digits after the point of one `currency` unit: 2 for GBP, 0 for JPY, 3 for KWD."""
-    return _EXPONENTS.get(currency, _DEFAULT_EXPONENT)
+    return EXPONENTS.get(currency, USUAL_EXPONENT)
 
 
 def to_minor(amount: Decimal, currency: str) -> Decimal:

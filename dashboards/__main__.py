@@ -8,6 +8,8 @@ import msgspec
 from contract.figures_page import document, page
 from dashboards.board.serve import serve
 from dashboards.board.settings import BoardSettings
+from dashboards.cloudwatch.command import cloudwatch
+from dashboards.opensearch.command import opensearch
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 
@@ -30,6 +32,10 @@ def board(settings: Any) -> None:
 def figures(as_json: bool) -> None:
     """Print the list of figures: what each means, and how each store computes it. It is docs/figures.md."""
     click.echo(msgspec.json.encode(document()).decode() if as_json else page(), nl=as_json)
+
+
+dashboards.add_command(cloudwatch)
+dashboards.add_command(opensearch)
 
 
 if __name__ == "__main__":

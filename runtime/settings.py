@@ -132,6 +132,19 @@ class Reference:
     catalogue: str = setting("", "NDJSON file of the shop's products, for their names on the board; empty: no names")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """`[metrics]`: what a process says of itself, once a minute; see docs/metrics.md."""
+
+    to: Literal["off", "cloudwatch", "log"] = setting(
+        "off",
+        "`cloudwatch`: one PutMetricData a minute; `log`: lines of Embedded Metric Format on stdout, from which"
+        " CloudWatch Logs makes the same metrics",
+    )
+    namespace: str = setting("Storepulse/Fleet", "CloudWatch namespace of what is said of shards")
+    every_s: Seconds = setting(60.0, "between two calls, or sets of lines; metrics are kept by the minute", unit="s")
+
+
 def load(
     cls: type[S],
     *,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consumers.delivery import Batch, Path, Position
+from consumers.delivery import Backpressure, Batch, Path, Position
 from consumers.sources.kinesis.source import ShardStatus
 from runtime.clock import Clock
 
@@ -22,7 +22,7 @@ class ShardFigures:
     nbytes: int = 0  # of the records' data
     accept_ms: list[float] = field(default_factory=list)  # of some of the batches, evenly
     lag_ms: int | None = None  # of the last answer
-    checkpoint_age_ms: float = 0.0  # since the oldest record arrived that was accepted and is not durable
+    checkpoint_age_ms: float = 0.0  # since the oldest record arrived that the path was offered and is not durable
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,15 +45,22 @@ class MeasuredPath:
         self._figures = ShardFigures()
         self._stride, self._skipped = 1, 0  # of the times of accepting that are kept
         self._open: deque[tuple[Position, dt.datetime]] = deque()  # end of a batch, arrival of its first record
+        self._held: dt.datetime | None = None  # arrival of the first record of a batch that the path holds back
 
     def resume(self, checkpoint: Position | None) -> Position | None:
         return self._path.resume(checkpoint)
 
     def accept(self, batch: Batch) -> Position | None:
         started_s = self._clock.monotonic()
-        durable = self._path.accept(batch)
+        try:
+            durable = self._path.accept(batch)
+        except Backpressure:
+            with self._lock:
+                self._held = batch.records[0].arrived_at
+            raise
         took_ms = (self._clock.monotonic() - started_s) * 1000
         with self._lock:
+            self._held = None
             self._figures.records += len(batch.records)
             self._figures.nbytes += sum(len(record.data) for record in batch.records)
             self._time(took_ms)
@@ -75,8 +82,9 @@ class MeasuredPath:
         with self._lock:
             taken, self._figures = self._figures, ShardFigures()
             self._stride, self._skipped = 1, 0
-            if self._open:
-                since = (self._clock.now() - self._open[0][1]).total_seconds() * 1000
+            oldest = self._open[0][1] if self._open else self._held
+            if oldest is not None:
+                since = (self._clock.now() - oldest).total_seconds() * 1000
                 taken.checkpoint_age_ms = max(0.0, round(since))
             return taken
 

@@ -3,26 +3,19 @@
 The budget is one PutMetricData a minute and process, whatever it reads; docs/fleet.md states it.
 """
 
-import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, Protocol
-
-from botocore.exceptions import ClientError
 
 from consumers.delivery import Path, Shard
-from consumers.emf import emf_line
 from consumers.feeds import Feed
 from consumers.fleet.meter import Hands, LeaseFigures, MeasuredPath, ShardFigures
-from consumers.settings import Metrics
-from runtime.aws import client
-from runtime.aws_errors import naming_outages, one_line
 from runtime.clock import Clock
 from runtime.errors import ConfigError
+from runtime.metrics import Metric, Sample, Sink, sink_of
 from runtime.outage import Outage, Trouble
-from runtime.settings import Aws
+from runtime.settings import Aws, Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -33,86 +26,25 @@ OTHERS = "others"
 OpenPath = Callable[[Feed, Shard], Path]
 
 
-class Metric(NamedTuple):
-    """One metric."""
-
-    name: str
-    unit: Literal["Count", "Bytes", "Milliseconds"]  # as CloudWatch names units
-    about: str
-
-
 SHARD_METRICS = (
     Metric("Records", "Count", "Records that the path accepted."),
     Metric("Bytes", "Bytes", "Their data."),
     Metric("Lag", "Milliseconds", "How far the last answer was behind the tip."),
     Metric("AcceptTime", "Milliseconds", "How long the path took for a batch."),
-    Metric("CheckpointAge", "Milliseconds", "Since the oldest record arrived that is accepted, not durable; 0: none."),
+    Metric(
+        "CheckpointAge",
+        "Milliseconds",
+        "Since the oldest record came that the path was given, not durable yet; 0: none.",
+    ),
 )
+WHOLE = ("Lag", "CheckpointAge")  # said of the application, too: the longest of its shards that this process reads
 LEASE_METRICS = (
     Metric("LeasesHeld", "Count", "Shards that the worker reads."),
     Metric("LeasesTaken", "Count", "Taken from nobody."),
     Metric("LeasesStolen", "Count", "Taken from another worker, for balance or because it had stopped renewing."),
     Metric("LeasesLost", "Count", "Taken by another worker."),
 )
-_UNITS = {metric.name: metric.unit for metric in (*SHARD_METRICS, *LEASE_METRICS)}
-
-
-class Sample(NamedTuple):
-    """Metrics that share their dimensions."""
-
-    dimensions: Mapping[str, str]
-    values: Mapping[str, Sequence[float]]  # by name; at most 100 each
-
-
-class Sink(Protocol):
-    """Where samples go."""
-
-    def put(self, samples: Sequence[Sample], at: dt.datetime) -> None:
-        """Once a minute. Raises Outage: these samples are given up, the next ones are tried."""
-        ...
-
-
-class CloudWatchSink:
-    """`cloudwatch` is a boto3 client."""
-
-    def __init__(self, cloudwatch: Any, namespace: str) -> None:
-        self._cloudwatch = cloudwatch
-        self._namespace = namespace
-
-    def put(self, samples: Sequence[Sample], at: dt.datetime) -> None:
-        data = [
-            {
-                "MetricName": name,
-                "Dimensions": [{"Name": key, "Value": value} for key, value in sample.dimensions.items()],
-                "Timestamp": at,
-                "Unit": _UNITS[name],
-                "Values": list(values),
-            }
-            for sample in samples
-            for name, values in sample.values.items()
-            if values
-        ]
-        if not data:
-            return
-        try:
-            with naming_outages():
-                self._cloudwatch.put_metric_data(Namespace=self._namespace, MetricData=data)
-        except ClientError as error:
-            raise ConfigError(f"CloudWatch: {one_line(error)}") from error
-
-
-class LogSink:
-    """`say` prints a line."""
-
-    def __init__(self, say: Callable[[str], object], namespace: str) -> None:
-        self._say = say
-        self._namespace = namespace
-
-    def put(self, samples: Sequence[Sample], at: dt.datetime) -> None:
-        for sample in samples:
-            values = {name: found for name, found in sample.values.items() if found}
-            units = {name: _UNITS[name] for name in values}
-            self._say(emf_line(self._namespace, at, dimensions=sample.dimensions, units=units, values=values))
+FLEET_METRICS = (*SHARD_METRICS, *LEASE_METRICS)
 
 
 class Meter:
@@ -158,7 +90,7 @@ class Meter:
                     shards.append(_sample_of(feed.application, shard_id, figures))
                 self._keep(feed.application, shard_id, path, is_read=is_read)
         held = [_held(feed.application, self._worker, self._hands[feed.application].take()) for feed in self._feeds]
-        return [*_bounded(shards), *held]
+        return [*_bounded(shards), *_whole(shards), *held]
 
     def _paths_of(self, application: str) -> list[tuple[str, MeasuredPath]]:
         with self._lock:
@@ -180,14 +112,10 @@ def publishing(
     settings: Metrics, aws: Aws, feeds: Sequence[Feed], *, worker: str, clock: Clock
 ) -> Iterator[Callable[[OpenPath], OpenPath]]:
     """Publish until leaving, and a last time then. Yields what measures the paths of `feeds`. Raises ConfigError."""
-    if settings.to == "off":
+    sink = sink_of(settings, aws, settings.namespace, FLEET_METRICS)
+    if sink is None:
         yield lambda open_path: open_path
         return
-    sink = (
-        CloudWatchSink(client("cloudwatch", aws, attempts=1), settings.namespace)
-        if settings.to == "cloudwatch"
-        else LogSink(lambda line: print(line, flush=True), settings.namespace)
-    )
     meter, done = Meter(feeds, worker, clock), threading.Event()
     arguments = (meter, sink, settings.every_s, clock, done)
     thread = threading.Thread(target=publish, args=arguments, name="metrics")
@@ -232,6 +160,14 @@ def _held(application: str, worker: str, figures: LeaseFigures) -> Sample:
     counts = (figures.held, figures.taken, figures.stolen, figures.lost)
     values = {metric.name: [count] for metric, count in zip(LEASE_METRICS, counts, strict=True)}
     return Sample({"Application": application, "Worker": worker}, values)
+
+
+def _whole(shards: Sequence[Sample]) -> Iterator[Sample]:
+    """Each application's longest times: an alarm names all dimensions of its metric, and shards come and go."""
+    for application in {sample.dimensions["Application"]: None for sample in shards}:
+        own = [sample.values for sample in shards if sample.dimensions["Application"] == application]
+        longest = {name: [max(found)] for name in WHOLE if (found := [x for values in own for x in values[name]])}
+        yield Sample({"Application": application}, longest)
 
 
 def _bounded(shards: list[Sample]) -> list[Sample]:

@@ -49,11 +49,18 @@ class CommitDuty:
         self._shards: dict[str, Sequence[str]] = {}  # by application
         self._look_at_s = float("-inf")  # monotonic
         self._stuck: dict[Place, Trouble] = {}  # shards that stand still
+        self._taken: dict[Place, int] | None = None
 
     @property
     def stuck(self) -> frozenset[Place]:
         """Shards that stand still, for what the log has said."""
         return frozenset(self._stuck)
+
+    @property
+    def taken(self) -> dict[Place, int] | None:
+        """What the store had taken when it was last asked, and since; None until it has been. Asks nobody: a warehouse
+        that is asked wakes. From any thread."""
+        return None if self._taken is None else dict(self._taken)
 
     def prepare(self) -> None:
         """See `HistoryStore.prepare`."""
@@ -92,6 +99,7 @@ class CommitDuty:
         """Returns whether more was waiting than was taken. What arrives meanwhile is for the next turn: else a turn
         would never end, in ever smaller commits."""
         taken = self._store.taken()
+        self._taken = dict(taken)
         order = turns(self._applications, self._known_shards(), self._round_number)
         self._round_number += 1
         waiting, faults = self._backlog.fill(order, taken)
@@ -142,6 +150,9 @@ class CommitDuty:
         self._tally.add("rows", sum(file.rows for manifest in manifests for file in manifest.data))
         oldest = min(manifest.first_arrived_at for manifest in manifests)
         self._tally.delayed((self._clock.now() - oldest).total_seconds())
+        for manifest in manifests:
+            if self._taken is not None:
+                self._taken[_place(manifest)] = manifest.last
         for place in {_place(manifest) for manifest in manifests}:
             self._goes_on(place)
 

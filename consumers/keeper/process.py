@@ -13,6 +13,7 @@ from consumers.keeper.cadence import Cadence, parse_cadence
 from consumers.keeper.commit import CommitDuty
 from consumers.keeper.conflicts import ConflictDuty
 from consumers.keeper.duties import Attendance, Duty
+from consumers.keeper.health import HEALTH_METRICS, HealthDuty, Live, Waiting
 from consumers.keeper.lease import KeeperLease
 from consumers.keeper.portions import Limits
 from consumers.keeper.resend import ResendDuty
@@ -34,11 +35,13 @@ from consumers.sinks.opensearch.connection import connect
 from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from consumers.warehouse.conflicts import WarehouseConflicts
 from consumers.warehouse.store import WarehouseStore
+from contract.health import OURS
 from contract.reference import Kind
 from runtime.aws import client
 from runtime.clock import Clock, SystemClock
 from runtime.effects import Effect, no_effect
 from runtime.errors import ConfigError
+from runtime.metrics import sink_of
 from runtime.objects import Objects
 from runtime.objects.s3 import S3Objects
 from runtime.outage import Outage, Trouble, wait_at_start
@@ -70,9 +73,9 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
     warehouse = WarehouseStore(
         settings.warehouse, bucket=settings.lake.bucket, objects=objects, clock=clock, effect=effect
     )
+    taking = [commit_duty(store, objects, keeper, clock, effect) for store in (lake, warehouse)]
     duties: list[Scheduled] = [
-        (commit_duty(lake, objects, keeper, clock, effect), lake_cadence),
-        (commit_duty(warehouse, objects, keeper, clock, effect), warehouse_cadence),
+        *zip(taking, (lake_cadence, warehouse_cadence), strict=True),
         (ExpiryDuty(lake, keep_h=keeper.lake_snapshots_h, clock=clock, effect=effect), Cadence.always(_EXPIRY_S)),
         (
             ConflictDuty(WarehouseConflicts(settings.warehouse, effect=effect), LakeContents(lake), clock),
@@ -85,6 +88,13 @@ def run_keeper(settings: KeeperSettings, stop: threading.Event, *, effect: Effec
     ]
     if settings.reference.bucket:
         duties.append((resend_duty(settings, objects, stop, clock, effect), Cadence.always(keeper.resend_s)))
+    sink = sink_of(settings.metrics, settings.aws, OURS, HEALTH_METRICS)
+    if sink is not None:
+        live = Live(connect(settings.opensearch))
+        waiting = Waiting(BucketChains(objects), _applications(keeper), taking)
+        minute = Cadence.always(settings.metrics.every_s)
+        duties.append((HealthDuty("health of live", live, sink, clock), minute))
+        duties.append((HealthDuty("health of history", waiting, sink, clock), minute))
     lease = lease_of(settings, clock)
     if await_services(lease, objects, settings, stop, clock):
         keep(duties, lease, stop, keeper.report_s, clock)

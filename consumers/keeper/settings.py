@@ -5,7 +5,19 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from runtime.settings import Aws, Kafka, Lake, OpenSearch, Reference, Seconds, Shop, Streams, Warehouse, setting
+from runtime.settings import (
+    Aws,
+    Kafka,
+    Lake,
+    Metrics,
+    OpenSearch,
+    Reference,
+    Seconds,
+    Shop,
+    Streams,
+    Warehouse,
+    setting,
+)
 
 _Count = Annotated[int, Meta(gt=0)]
 
@@ -83,6 +95,7 @@ class KeeperSettings:
     kafka: Kafka = Kafka()
     reference: Reference = Reference()
     keeper: Keeper = Keeper()
+    metrics: Metrics = Metrics()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from contract.health import OURS
 from producers.agent.health import health_endpoint
 from producers.agent.metrics import Metrics
 from producers.agent.report import WRITTEN_EVERY_S, AgentReport, report_of, write_report
 from producers.agent.roads import Roads
+from producers.agent.running import globs_of
 from producers.agent.settings import AgentSettings
+from producers.agent.unsent import UNSENT_METRICS, Unsent
 from runtime.aws import client
 from runtime.clock import Clock
+from runtime.metrics import sink_of
 from runtime.outage import Trouble
 
 WISH_FILE = "drain"  # in the state folder: the text of a wish, see `Drain`
@@ -75,10 +79,27 @@ def run_attended(roads: Roads, settings: AgentSettings, stop: threading.Event, c
             beside.enter_context(health_endpoint(settings.agent.health_port, attendant.report))
         if settings.agent.metrics_namespace:
             beside.enter_context(_metrics(roads, settings, clock))
+        beside.enter_context(_unsent(roads, settings, clock))
         try:
             return roads.run(stop, once=once, each_turn=attendant.turn)
         finally:
             attendant.write(attendant.report())
+
+
+@contextlib.contextmanager
+def _unsent(roads: Roads, settings: AgentSettings, clock: Clock) -> Iterator[None]:
+    sink = sink_of(settings.metrics, settings.aws, OURS, UNSENT_METRICS)
+    if sink is None:
+        yield
+        return
+    unsent = Unsent(roads.all, globs_of(settings.agent), Path(settings.agent.state).absolute(), sink, clock)
+    thread = threading.Thread(target=unsent.run, args=(settings.metrics.every_s,), name="unsent", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        unsent.close()
+        thread.join(_METRICS_TIMEOUT_S)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from runtime.settings import Aws, Kafka, Streams, setting
+from runtime.settings import Aws, Kafka, Metrics, Streams, setting
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
@@ -69,3 +69,4 @@ class AgentSettings:
     kafka: Kafka = Kafka()
     streams: Streams = Streams()
     agent: Spooling = Spooling()
+    metrics: Metrics = Metrics()

@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from consumers.emf import emf_line
 from consumers.sources.lambda_.events import BadEvent
 from consumers.sources.lambda_.turn import Taken
 from runtime.clock import Clock
+from runtime.emf import emf_line
 from runtime.errors import ConfigError
 
 NAMESPACE = "Storepulse/Function"

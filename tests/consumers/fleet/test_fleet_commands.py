@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from consumers.__main__ import consumers
 from consumers.delivery import Batch, Position
-from consumers.fleet.metrics import CloudWatchSink, Sample
+from consumers.fleet.metrics import FLEET_METRICS
 from consumers.fleet.standby import StandbySource
 from consumers.fleet.testing import owners
 from consumers.fleet.wishes import DynamoDbWishes
@@ -28,6 +28,7 @@ from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from runtime.aws import client
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
+from runtime.metrics import CloudWatchSink, Sample
 from runtime.settings import Aws
 
 pytestmark = pytest.mark.integration
@@ -285,7 +286,7 @@ def test_cloudwatch_takes_what_is_published(aws: Aws) -> None:
     namespace = f"Fleet/{uuid.uuid4().hex[:8]}"
     sample = Sample({"Application": "app", "Shard": "s-0"}, {"Records": [12], "AcceptTime": [1.5, 2.5], "Lag": []})
     cloudwatch = client("cloudwatch", aws)
-    CloudWatchSink(cloudwatch, namespace).put([sample], dt.datetime.now(dt.UTC))
+    CloudWatchSink(cloudwatch, namespace, FLEET_METRICS).put([sample], dt.datetime.now(dt.UTC))
     found = cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
     assert {metric["MetricName"] for metric in found} == {"Records", "AcceptTime"}
     assert {dimension["Value"] for metric in found for dimension in metric["Dimensions"]} == {"app", "s-0"}

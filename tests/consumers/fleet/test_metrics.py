@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from consumers.delivery import Batch, Path, Position, Record, Shard
+from consumers.delivery import Backpressure, Batch, Path, Position, Record, Shard
 from consumers.feeds import Feed
 from consumers.fleet.meter import Hands, MeasuredPath
 from consumers.fleet.metrics import (
+    FLEET_METRICS,
     LEASE_METRICS,
     MOST_SHARDS,
     OTHERS,
     SHARD_METRICS,
-    CloudWatchSink,
-    LogSink,
+    WHOLE,
     Meter,
     publish,
     publishing,
 )
-from consumers.settings import Metrics
 from consumers.sources.kinesis.source import ShardStatus
 from infra.local.home import PROJECT
-from runtime.settings import Aws
+from runtime.metrics import CloudWatchSink, LogSink
+from runtime.settings import Aws, Metrics
 from runtime.testing import ManualClock, StopAfter
 
 pytestmark = pytest.mark.unit
@@ -115,6 +115,25 @@ def test_the_age_of_the_checkpoint_is_that_of_the_oldest_record_that_is_not_dura
     assert path.take().checkpoint_age_ms == 0
 
 
+def test_a_batch_that_the_path_holds_back_ages() -> None:
+    clock = ManualClock()
+    slow = SlowPath(clock)
+    path, offered = MeasuredPath(slow, clock), batch(1, clock.now())
+    slow.accept = lambda batch: hold_back()  # type: ignore[method-assign]
+    with pytest.raises(Backpressure):
+        path.accept(offered)
+    clock.advance(60)
+    assert path.take().checkpoint_age_ms == 60_000
+    del slow.accept
+    slow.durable = Position(1, 1)
+    path.accept(offered)
+    assert path.take().checkpoint_age_ms == 0
+
+
+def hold_back() -> Position | None:
+    raise Backpressure(1.0, "the store is away")
+
+
 def test_of_many_batches_some_times_are_kept_evenly() -> None:
     clock = ManualClock()
     path = MeasuredPath(SlowPath(clock), clock)
@@ -151,7 +170,7 @@ def test_a_minute_is_one_call_whatever_is_read() -> None:
     for path in paths:
         path.accept(batch(1, clock.now()))
     done = StopAfter(5 * 60, clock)
-    publish(meter, CloudWatchSink(cloudwatch, "Storepulse/Fleet"), 60.0, clock, done)
+    publish(meter, CloudWatchSink(cloudwatch, "Storepulse/Fleet", FLEET_METRICS), 60.0, clock, done)
     assert len(cloudwatch.calls) == 5
     data = cloudwatch.calls[0]["MetricData"]
     assert len(data) <= 1_000  # a call takes no more
@@ -162,14 +181,29 @@ def test_a_minute_is_one_call_whatever_is_read() -> None:
     assert sum(metric["Values"][0] for metric in data if metric["MetricName"] == "Records") == 800
 
 
+def test_of_an_application_the_longest_of_its_shards_is_said_for_alarms() -> None:
+    clock, source = ManualClock(), ScriptedSource("s-0", "s-1")
+    source.statuses = [
+        ShardStatus(shard_id=shard, owner="host-1", durable=None, millis_behind=behind)
+        for shard, behind in (("s-0", 7), ("s-1", 90_000))
+    ]
+    meter = Meter([feed_of(source)], "host", clock)
+    for shard in ("s-0", "s-1"):
+        meter.measured(lambda feed, shard: SlowPath(clock))(feed_of(source), Shard(stream="o", shard_id=shard))
+    (whole,) = (sample for sample in meter.take() if set(sample.dimensions) == {"Application"})
+    assert whole.values["Lag"] == [90_000]
+
+
 def test_a_line_says_the_same_for_cloudwatch_logs() -> None:
     clock, lines = ManualClock(), list[str]()
     source = ScriptedSource("s-0")
     meter = Meter([feed_of(source)], "host", clock)
     meter.measured(lambda feed, shard: SlowPath(clock))(feed_of(source), SHARD).accept(batch(1, clock.now()))
     meter.see()
-    LogSink(lines.append, "Storepulse/Fleet").put(meter.take(), clock.now())
-    shard, worker = (json.loads(line) for line in lines)
+    LogSink(lines.append, "Storepulse/Fleet", FLEET_METRICS).put(meter.take(), clock.now())
+    shard, whole, worker = (json.loads(line) for line in lines)
+    assert {name: whole[name] for name in WHOLE} == {name: shard[name] for name in WHOLE}
+    assert whole["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Application"]]
     assert (shard["Application"], shard["Shard"], shard["Records"], shard["Lag"]) == ("app", "s-0", [2], [7])
     directive = shard["_aws"]["CloudWatchMetrics"][0]
     assert directive["Dimensions"] == [["Application", "Shard"]]
@@ -185,7 +219,7 @@ def test_a_shard_that_is_lost_is_told_of_once_more_and_then_forgotten() -> None:
     meter = Meter([feed_of(source)], "host", clock)
     meter.measured(lambda feed, shard: SlowPath(clock))(feed_of(source), SHARD).accept(batch(1, clock.now()))
     source.statuses = status({"s-0": "other"})
-    assert [sample.dimensions.get("Shard") for sample in meter.take()] == ["s-0", None]
+    assert [sample.dimensions.get("Shard") for sample in meter.take()] == ["s-0", None, None]
     for _ in range(2):
         assert [sample.dimensions.get("Shard") for sample in meter.take()] == [None]
     assert meter._paths == {}
@@ -210,5 +244,5 @@ def test_as_lines_they_are_printed_at_the_end_too(capsys: pytest.CaptureFixture[
     clock, source = ManualClock(), ScriptedSource("s-0")
     with publishing(Metrics(to="log"), Aws(), [feed_of(source)], worker="host", clock=clock) as measured:
         measured(lambda feed, shard: SlowPath(clock))(feed_of(source), SHARD).accept(batch(1, clock.now()))
-    shard, worker = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    shard, _, worker = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (shard["Records"], worker["LeasesHeld"]) == ([2], [1])
