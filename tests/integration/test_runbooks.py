@@ -29,7 +29,7 @@ from infra.local.home import PROJECT
 from infra.local.state import read_state
 from infra.local.testing import local_stack
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 RUNBOOKS = PROJECT / "docs" / "runbooks"
 FAST = 60.0  # a minute is a second
@@ -260,7 +260,7 @@ def suspended(shop: Shop, part: str) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def follow(shop: Shop, *names: str, within_s: float = 30.0) -> None:
+def follow(shop: Shop, *names: str, within_s: float = 60.0) -> None:
     """See each alarm rise, then what its page looks at, and find what it says."""
     since = time.time()
     for name in names:
@@ -279,7 +279,7 @@ def mend(shop: Shop, name: str) -> None:
         shop.type(command)
 
 
-def recovers(shop: Shop, *names: str, within_s: float = 40.0) -> None:
+def recovers(shop: Shop, *names: str, within_s: float = 90.0) -> None:
     since = time.time()
     for name in names:
         watched = figure(name)
@@ -293,7 +293,7 @@ OURS = [
 
 
 def test_each_page_was_followed(shop: Shop) -> None:
-    recovers(shop, *OURS, within_s=60.0)
+    recovers(shop, *OURS)
 
     shop.bad.set()
     for _ in range(150):
