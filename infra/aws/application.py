@@ -1,0 +1,74 @@
+"""The CDK application: every stack of one deployment. Synthesises without docker, an account or a network."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infra.aws.acknowledged import acknowledge
+from infra.aws.environment import names_of
+from infra.aws.inputs import Inputs
+from infra.aws.profiles import Profile
+from infra.aws.stacks.access import Access
+from infra.aws.stacks.analytics import Analytics
+from infra.aws.stacks.backup import Backup
+from infra.aws.stacks.base import Deployment, DeploymentStack
+from infra.aws.stacks.data import Data
+from infra.aws.stacks.function import Function
+from infra.aws.stacks.kafka import Kafka
+from infra.aws.stacks.network import Network
+from infra.aws.stacks.notifications import Notifications
+from infra.aws.stacks.observability import Observability
+from infra.aws.stacks.search import Search
+from infra.aws.stacks.services import Services
+from infra.aws.stacks.storefront import Storefront
+from infra.aws.stacks.warehouse import Warehouse
+from infra.resources import resources
+
+# Written down by the CDK's tools; pinned, so that a template does not change with who makes it.
+CONTEXT = {
+    "aws:cdk:enable-path-metadata": False,
+    "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,  # access lists are off on every bucket
+    "@aws-cdk/aws-iam:minimizePolicies": True,
+}
+
+
+def application(
+    profile: Profile,
+    inputs: Inputs,
+    out: Path,
+    *,
+    alarms: Sequence[Mapping[str, Any]] = (),
+    dashboard: Mapping[str, Any] | None = None,
+    checked: bool = True,
+) -> App:
+    """The application, not synthesised yet. `checked`: by cdk-nag too; then a finding that nobody has acknowledged
+    makes the synthesis raise."""
+    app = App(outdir=str(out), context=CONTEXT, analytics_reporting=False, tree_metadata=False)
+    deployment = Deployment(profile=profile, inputs=inputs, resources=resources(names_of(inputs)))
+    network = Network(app, deployment)
+    data = Data(app, deployment)
+    kafka = Kafka(app, deployment, network) if deployment.over_kafka else None
+    servers = kafka.servers if kafka else ""
+    access = Access(deployment, data, kafka.arn if kafka else None)
+    search = Search(app, deployment, network, data)
+    warehouse = Warehouse(app, deployment, network, data)
+    Storefront(app, deployment, network, data, access, servers)
+    Services(app, deployment, network, access, search, warehouse, servers)
+    Analytics(app, deployment, network, data)
+    if inputs.function == "on" and not kafka:
+        Function(app, deployment, network, data, access, search)
+    if profile.originals_backup and not kafka:
+        Backup(app, deployment, data)
+    notifications = Notifications(app, deployment, data)
+    topic = notifications.topics["storepulse-alarms"]
+    Observability(app, deployment, topic, alarms, json.dumps(dashboard) if dashboard else "")
+    for stack in app.node.children:
+        assert isinstance(stack, DeploymentStack)
+        acknowledge(stack)
+    if checked:
+        Validations.of(app).add_plugins(AwsSolutionsChecks(verbose=True))
+    return app
