@@ -57,7 +57,7 @@ def application(
     search = Search(app, deployment, network, data)
     warehouse = Warehouse(app, deployment, network, data)
     Storefront(app, deployment, network, data, access, servers)
-    Services(app, deployment, network, access, search, warehouse, servers)
+    Services(app, deployment, network, data, access, search, warehouse, servers)
     Analytics(app, deployment, network, data)
     if inputs.function == "on" and not kafka:
         Function(app, deployment, network, data, access, search)

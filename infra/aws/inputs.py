@@ -52,7 +52,9 @@ def inputs(context: Sequence[str], environ: Mapping[str, str]) -> Inputs:
     known = {each.name: each for each in fields(Inputs)}
     given = {
         "account": environ.get("CDK_DEFAULT_ACCOUNT", ""),
-        "region": environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or environ.get("CDK_DEFAULT_REGION", ""),
+        "region": environ.get("AWS_REGION")
+        or environ.get("AWS_DEFAULT_REGION")
+        or environ.get("CDK_DEFAULT_REGION", ""),
     }
     for variable, value in environ.items():
         if variable.startswith(PREFIX):

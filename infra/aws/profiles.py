@@ -31,7 +31,9 @@ class Profile:
     shop_instance: str = size("c7i.large", "two cores: nginx, shop, agent; the agent takes 5 CPU-s a million orders")
     shop_least: int = size(2, "one host may be replaced while the other sells")
     shop_most: int = size(12, "ten times an ordinary day with 60 % CPU a host, and a host for each zone that fails")
-    shop_disk_gib: int = size(100, "spool and logs of a day at 1,000 orders/s without a stream: 366 B an order, 2x logs")
+    shop_disk_gib: int = size(
+        100, "spool and logs of a day at 1,000 orders/s without a stream: 366 B an order, 2x logs"
+    )
     live: Tasks = size(
         Tasks(cpu=1024, memory_mib=2048, least=2, most=16),
         "a core decodes and writes 4,000 orders/s; two, so that a killed task's shards are read on in failover_s",
@@ -45,7 +47,8 @@ class Profile:
         "one works under the lease, a second one would wait; 256 MiB rounds in DuckDB and pyiceberg",
     )
     board: Tasks = size(
-        Tasks(cpu=512, memory_mib=1024, least=2, most=2), "200 viewers take a tenth of a core; two for a zone that fails"
+        Tasks(cpu=512, memory_mib=1024, least=2, most=2),
+        "200 viewers take a tenth of a core; two for a zone that fails",
     )
     lag_s: int = size(10, "a lag past which a task is added: five times the board's promise, and no mere hiccup")
     search_instance: str = size("r7g.large.search", "16 GiB: 14 days of orders and hits at 100 orders/s, half as heap")

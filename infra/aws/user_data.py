@@ -18,9 +18,7 @@ def user_data(*, region: str, group: str, image: str, registry: str, environment
     `image` by its whole name in `registry`; `environment` of agent and storefront together.
     """
     host = {"REGION": region, "GROUP": group, "HOOK": HOOK, "IMAGE": image}
-    files = {
-        "/etc/systemd/system/" + unit: (SHOP / unit).read_text(encoding="utf-8") for unit in _UNITS
-    } | {
+    files = {"/etc/systemd/system/" + unit: (SHOP / unit).read_text(encoding="utf-8") for unit in _UNITS} | {
         "/opt/storepulse/producers": (SHOP / "producers.sh").read_text(encoding="utf-8"),
         "/opt/storepulse/drain-hook": (SHOP / "drain-hook.sh").read_text(encoding="utf-8"),
         "/etc/nginx/access_json.conf": (NGINX / "access_json.conf").read_text(encoding="utf-8"),

@@ -15,8 +15,22 @@ from typing import Any
 Put = Callable[[str, str, Any], Any]  # method, path, body; raises RuntimeError, or returns None for 404
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
-    """What Lambda calls."""
+def handler(event: Mapping[str, Any], context: Any) -> None:
+    """What Lambda calls. CloudFormation is told the outcome by a PUT to the address that it has sent; without one it
+    would wait for an hour."""
+    try:
+        prepare(event)
+    except Exception as error:
+        print(f"failed: {error!r}")
+        tell(event, context, "FAILED", f"{type(error).__name__}: {error}")
+    else:
+        tell(event, context, "SUCCESS", "")
+
+
+def prepare(event: Mapping[str, Any]) -> None:
+    """Do what the event asks for. Raises whatever hinders it."""
+    if event["RequestType"] == "Delete":
+        return
     import boto3
 
     manager = boto3.client("secretsmanager")
@@ -25,11 +39,26 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
         return str(manager.get_secret_value(SecretId=arn)["SecretString"])
 
     wanted = event["ResourceProperties"]
-    if event["RequestType"] != "Delete":
-        request = requests_to(wanted["Endpoint"], "storepulse-master", secret(wanted["Master"]))
-        put_users(request, json.loads(wanted["Roles"]), {u: secret(arn) for u, arn in wanted["Passwords"].items()})
-        put_policies(request, json.loads(wanted["Policies"]))
-    return {"PhysicalResourceId": "storepulse-search"}
+    request = requests_to(wanted["Endpoint"], "storepulse-master", secret(wanted["Master"]))
+    put_users(request, json.loads(wanted["Roles"]), {user: secret(arn) for user, arn in wanted["Passwords"].items()})
+    put_policies(request, json.loads(wanted["Policies"]))
+
+
+def tell(event: Mapping[str, Any], context: Any, status: str, reason: str) -> None:
+    """The answer to CloudFormation."""
+    answer = {
+        "Status": status,
+        "Reason": reason or "done",
+        "PhysicalResourceId": "storepulse-search",
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+    }
+    body = json.dumps(answer).encode()
+    # Signed without a content type.
+    put = urllib.request.Request(event["ResponseURL"], data=body, headers={"Content-Type": ""}, method="PUT")
+    with urllib.request.urlopen(put, timeout=30):
+        pass
 
 
 def requests_to(endpoint: str, user: str, password: str) -> Put:

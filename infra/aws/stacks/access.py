@@ -1,6 +1,6 @@
 """Gives a role what `infra.aws.grants` says of its process, on this deployment's things and no others."""
 
-from aws_cdk import Fn, Stack
+from aws_cdk import Aws, Fn
 from aws_cdk import aws_iam as iam
 
 from infra.aws.environment import names_of
@@ -39,16 +39,19 @@ class Access:
                 )
             )
             return
-        listing = [action for action in actions if action == "s3:ListBucket"]
-        others = [action for action in actions if action not in listing]
+        if "s3:ListBucket" in actions:
+            listing = iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self._bucket(thing)])
+            role.add_to_principal_policy(listing)
+            actions = tuple(action for action in actions if action != "s3:ListBucket")
         things = self._arns(thing)
-        if thing in ("lake", "restricted", "reference"):
-            bucket = self._data.bucket(thing).bucket_arn  # type: ignore[arg-type]
-            role.add_to_principal_policy(iam.PolicyStatement(actions=listing, resources=[bucket]))
         if things:
-            role.add_to_principal_policy(iam.PolicyStatement(actions=others, resources=things))
+            role.add_to_principal_policy(iam.PolicyStatement(actions=list(actions), resources=things))
+
+    def _bucket(self, holds: str) -> str:
+        return f"arn:{Aws.PARTITION}:s3:::{self._deployment.inputs.bucket(holds)}"
 
     def _arns(self, thing: Thing) -> list[str]:
+        """By their names, which are fixed: an export would tie the stacks together for good."""
         data, names = self._data, names_of(self._deployment.inputs)
         tables = {
             "live leases": (names.live.application, names.live.access_application),
@@ -56,21 +59,23 @@ class Access:
             "keeper lease": (names.keeper.lease_table,),
         }
         if thing in tables:
-            # Over Kafka the brokers know who reads what; the keeper's lease is a table all the same.
-            return [data.tables[name].table_arn for name in tables[thing]]
+            return [data.format_arn(service="dynamodb", resource="table", resource_name=name) for name in tables[thing]]
         if thing == "streams":
-            return [stream.stream_arn for stream in data.streams]
+            streams = () if self._cluster else self._deployment.resources.streams
+            return [
+                data.format_arn(service="kinesis", resource="stream", resource_name=stream.name) for stream in streams
+            ]
         if thing == "topics":
             return self._topics()
         if thing == "restricted letters":
-            return [data.bucket("restricted").arn_for_objects("letters-sent/*")]
+            return [f"{self._bucket('restricted')}/letters-sent/*"]
         if thing == "catalogue":
-            stack, name = Stack.of(data), self._deployment.resources.database
+            name = self._deployment.resources.database
             kinds = ("catalog", f"database/{name}", f"table/{name}/*")
-            return [stack.format_arn(service="glue", resource=kind) for kind in kinds]
+            return [data.format_arn(service="glue", resource=kind) for kind in kinds]
         if thing == "identity":
             return [data.identity.ref]
-        return [data.bucket(thing).arn_for_objects("*")]  # type: ignore[arg-type]
+        return [f"{self._bucket(thing)}/*"]
 
     def _topics(self) -> list[str]:
         if self._cluster is None:

@@ -62,9 +62,7 @@ class Backup(DeploymentStack):
         looks = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
         role.add_to_policy(iam.PolicyStatement(actions=looks, resources=[self.bucket.bucket_arn]))
         reads = ["kinesis:DescribeStream", "kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"]
-        role.add_to_policy(
-            iam.PolicyStatement(actions=reads, resources=[stream.stream_arn for stream in data.streams])
-        )
+        role.add_to_policy(iam.PolicyStatement(actions=reads, resources=[stream.stream_arn for stream in data.streams]))
         role.add_to_policy(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[data.key.key_arn]))
         keys = ["kms:Decrypt", "kms:GenerateDataKey"]
         role.add_to_policy(iam.PolicyStatement(actions=keys, resources=[data.backup_key.key_arn]))

@@ -166,5 +166,3 @@ def _instant() -> s3.Transition:
     return s3.Transition(
         storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, transition_after=Duration.days(COLD_AFTER_DAYS)
     )
-
-

@@ -10,7 +10,7 @@ from constructs import Construct
 from infra.aws.environment import Addresses, environments
 from infra.aws.images import image
 from infra.aws.stacks.access import Access
-from infra.aws.stacks.base import Deployment, DeploymentStack
+from infra.aws.stacks.base import Deployment, DeploymentStack, inner_role
 from infra.aws.stacks.data import Data
 from infra.aws.stacks.network import Network
 from infra.aws.stacks.search import WRITER, Search
@@ -26,12 +26,8 @@ class Function(DeploymentStack):
     ) -> None:
         super().__init__(scope, "function", deployment)
         key = data.key_for(self)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role = inner_role(self, "Role")
         access.give(role, "function")
-        interfaces = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface")
-        role.add_to_policy(
-            iam.PolicyStatement(actions=[f"ec2:{each}" for each in interfaces], resources=["*"])  # AWS's own wording
-        )
         environment = environments(self.inputs, self.profile, Addresses(warehouse_host="", warehouse_role=""))
         source, logs = image(self, "function"), self.log_group("function")
         source.repository.grant_pull(role)

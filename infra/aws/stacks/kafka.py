@@ -19,9 +19,7 @@ class Kafka(DeploymentStack):
             "Cluster",
             cluster_name=f"storepulse-{self.profile.name}",
             client_authentication=msk.CfnServerlessCluster.ClientAuthenticationProperty(
-                sasl=msk.CfnServerlessCluster.SaslProperty(
-                    iam=msk.CfnServerlessCluster.IamProperty(enabled=True)
-                )
+                sasl=msk.CfnServerlessCluster.SaslProperty(iam=msk.CfnServerlessCluster.IamProperty(enabled=True))
             ),
             vpc_configs=[
                 msk.CfnServerlessCluster.VpcConfigProperty(
@@ -38,13 +36,17 @@ class Kafka(DeploymentStack):
             physical_resource_id=custom.PhysicalResourceId.of("brokers"),
         )
         # CloudFormation does not tell a serverless cluster's address.
+        role = iam.Role(self, "AddressRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        group = self.log_group("kafka-address")
+        group.grant_write(role)
         found = custom.AwsCustomResource(
             self,
             "Brokers",
             on_create=asked,
             on_update=asked,
             install_latest_aws_sdk=False,
-            log_group=self.log_group("kafka-address"),
+            log_group=group,
+            role=role,
             policy=custom.AwsCustomResourcePolicy.from_statements(
                 [iam.PolicyStatement(actions=["kafka:GetBootstrapBrokers"], resources=[self.cluster.attr_arn])]
             ),

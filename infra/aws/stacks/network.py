@@ -26,18 +26,19 @@ ENDPOINTS = {
     "Sns": "SNS",
 }
 GROUPS = {
-    "shop_balancer": "the shop's load balancer",
+    "shop_balancer": "load balancer of the shop",
     "shop": "hosts of the shop",
     "workers": "live, cold and keeper",
-    "board_balancer": "the board's load balancer",
+    "board_balancer": "load balancer of the board",
     "board": "the board",
     "function": "live as a function, and what prepares OpenSearch",
-    "quicksight": "QuickSight's connection",
+    "quicksight": "connection of QuickSight",
     "search": "OpenSearch",
     "warehouse": "Redshift",
     "kafka": "Kafka",
-    "endpoints": "endpoints of AWS's services",
+    "endpoints": "endpoints of AWS services",
 }
+RANGE = "10.20.0.0/16"
 HTTPS, REDSHIFT, MSK_IAM = 443, 5439, 9098
 
 
@@ -52,6 +53,7 @@ class Network(DeploymentStack):
             "Vpc",
             availability_zones=self.inputs.zone_names,
             nat_gateways=0,
+            ip_addresses=ec2.IpAddresses.cidr(RANGE),
             restrict_default_security_group=False,  # needs a function; nothing uses the group
             subnet_configuration=[
                 ec2.SubnetConfiguration(
@@ -62,7 +64,8 @@ class Network(DeploymentStack):
         )
         self.inner = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.vpc.add_flow_log(
-            "Flow", destination=ec2.FlowLogDestination.to_cloud_watch_logs(self.log_group("network"), self._log_writer())
+            "Flow",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(self.log_group("network"), self._log_writer()),
         )
         self.groups = {name: self._group(name, about) for name, about in GROUPS.items()}
         self._endpoints()
@@ -83,9 +86,7 @@ class Network(DeploymentStack):
             self.vpc.add_interface_endpoint(
                 name,
                 service=getattr(ec2.InterfaceVpcEndpointAwsService, constant),
-                subnets=ec2.SubnetSelection(
-                    subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, availability_zones=zones
-                ),
+                subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, availability_zones=zones),
                 security_groups=[self.groups["endpoints"]],
                 open=False,
             )
@@ -94,9 +95,9 @@ class Network(DeploymentStack):
         groups, port = self.groups, ec2.Port.tcp
         # The shop is open to the world: 80 only to send people on to 443, where there is a certificate.
         for number in (80, *([HTTPS] if self.inputs.certificate else [])):
-            groups["shop_balancer"].add_ingress_rule(ec2.Peer.any_ipv4(), port(number), "the shop's customers")
+            groups["shop_balancer"].add_ingress_rule(ec2.Peer.any_ipv4(), port(number), "customers of the shop")
         groups["shop"].add_ingress_rule(groups["shop_balancer"], port(80), "nginx")
-        inside = ec2.Peer.ipv4(self.vpc.vpc_cidr_block)
+        inside = ec2.Peer.ipv4(RANGE)
         groups["board_balancer"].add_ingress_rule(inside, port(80), "who is inside, or comes by VPN")
         groups["board"].add_ingress_rule(groups["board_balancer"], port(BOARD_PORT), "the board")
         for name in ("workers", "board", "function"):
@@ -104,7 +105,7 @@ class Network(DeploymentStack):
         for name in ("workers", "quicksight"):
             groups["warehouse"].add_ingress_rule(groups[name], port(REDSHIFT), GROUPS[name])
             # What QuickSight's connection is answered comes in by this rule: its groups are not stateful.
-        groups["quicksight"].add_ingress_rule(groups["warehouse"], ec2.Port.all_tcp(), "Redshift's answers")
+        groups["quicksight"].add_ingress_rule(groups["warehouse"], ec2.Port.all_tcp(), "answers of Redshift")
         for name in ("shop", "workers"):
             groups["kafka"].add_ingress_rule(groups[name], port(MSK_IAM), GROUPS[name])
         for name in ("shop", "workers", "board", "function"):

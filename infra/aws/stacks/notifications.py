@@ -25,9 +25,7 @@ class Notifications(DeploymentStack):
         self._budget()
 
     def _topic(self, name: str, key: kms.IKey) -> sns.Topic:
-        topic = sns.Topic(
-            self, name.title().replace("-", ""), topic_name=name, master_key=key, enforce_ssl=True
-        )
+        topic = sns.Topic(self, name.title().replace("-", ""), topic_name=name, master_key=key, enforce_ssl=True)
         topic.add_subscription(subscriptions.EmailSubscription(self.inputs.email))
         return topic
 

@@ -5,14 +5,13 @@ from pathlib import Path
 import msgspec
 from aws_cdk import CustomResource, Duration, RemovalPolicy, SecretValue
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_opensearchservice as search
 from aws_cdk import aws_secretsmanager as secrets
-from aws_cdk import custom_resources as custom
 from constructs import Construct
 
-from infra.aws.stacks.base import Deployment, DeploymentStack
+from infra.aws.stacks.base import Deployment, DeploymentStack, inner_role
 from infra.aws.stacks.data import Data
 from infra.aws.stacks.network import Network
 
@@ -73,7 +72,8 @@ class Search(DeploymentStack):
     def _domain(self) -> search.Domain:
         profile, nodes = self.profile, self.profile.search_nodes
         zones = self.inputs.zone_names[:nodes]
-        return search.Domain(
+        groups = {name: self.log_group(name) for name in ("search-slow", "search-slow-writes", "search")}
+        domain = search.Domain(
             self,
             "Domain",
             domain_name=f"storepulse-{profile.name}",
@@ -90,9 +90,7 @@ class Search(DeploymentStack):
             if nodes > 1
             else search.ZoneAwarenessConfig(enabled=False),
             vpc=self._network.vpc,
-            vpc_subnets=[
-                ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, availability_zones=zones)
-            ],
+            vpc_subnets=[ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, availability_zones=zones)],
             security_groups=[self._network.groups["search"]],
             encryption_at_rest=search.EncryptionAtRestOptions(enabled=True, kms_key=self._key),
             node_to_node_encryption=True,
@@ -101,51 +99,67 @@ class Search(DeploymentStack):
             fine_grained_access_control=search.AdvancedSecurityOptions(
                 master_user_name="storepulse-master", master_user_password=self.master.secret_value
             ),
-            # Who may do what is the users' roles'; the network lets nobody else near.
-            access_policies=[
-                iam.PolicyStatement(
-                    actions=["es:ESHttp*"],
-                    principals=[iam.AnyPrincipal()],
-                    resources=[
-                        f"arn:{self.partition}:es:{self.region}:{self.account}:domain/storepulse-{profile.name}/*"
-                    ],
-                )
-            ],
             logging=search.LoggingOptions(
                 slow_search_log_enabled=True,
-                slow_search_log_group=self.log_group("search-slow"),
+                slow_search_log_group=groups["search-slow"],
                 slow_index_log_enabled=True,
-                slow_index_log_group=self.log_group("search-slow-writes"),
+                slow_index_log_group=groups["search-slow-writes"],
                 app_log_enabled=True,
-                app_log_group=self.log_group("search"),
+                app_log_group=groups["search"],
                 audit_log_enabled=False,
             ),
-            suppress_logs_resource_policy=False,
+            suppress_logs_resource_policy=True,
             removal_policy=self.removal,
         )
+        self._open(domain, list(groups.values()))
+        return domain
+
+    def _open(self, domain: search.Domain, groups: list[logs.LogGroup]) -> None:
+        """Who may do what is for the users' roles to say; the network lets nobody else near. By the domain's own
+        properties: CDK's own way is a function a property."""
+        made = domain.node.default_child
+        assert isinstance(made, search.CfnDomain)
+        place = self.format_arn(service="es", resource="domain", resource_name=f"storepulse-{self.profile.name}/*")
+        allowed = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "es:ESHttp*", "Resource": place}
+        made.access_policies = {"Version": "2012-10-17", "Statement": [allowed]}
+        lines = {
+            "Effect": "Allow",
+            "Principal": {"Service": "es.amazonaws.com"},
+            "Action": ["logs:PutLogEvents", "logs:CreateLogStream"],
+            "Resource": [group.log_group_arn for group in groups],
+        }
+        policy = logs.CfnResourcePolicy(
+            self,
+            "LogPolicy",
+            policy_name=f"storepulse-{self.profile.name}-search",
+            policy_document=self.to_json_string({"Version": "2012-10-17", "Statement": [lines]}),
+        )
+        made.node.add_dependency(policy)
 
     def _setup(self, passwords: dict[str, secrets.Secret]) -> None:
         """Users, roles and policies, put by a function inside the network whenever their text changes."""
+        role, group = inner_role(self, "SetupRole"), self.log_group("search-setup")
+        group.grant_write(role)
         function = lambda_.Function(
             self,
             "Setup",
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=lambda_.Runtime.PYTHON_3_14,
             code=lambda_.Code.from_asset(str(Path(__file__).parents[1] / "search_setup"), exclude=["__pycache__"]),
             handler="handler.handler",
             timeout=Duration.minutes(5),
             vpc=self._network.vpc,
             vpc_subnets=self._network.inner,
             security_groups=[self._network.groups["function"]],
-            log_group=self.log_group("search-setup"),
+            log_group=group,
+            role=role,
         )
         for secret in (self.master, *passwords.values()):
             secret.grant_read(function)
-        provider = custom.Provider(self, "SetupProvider", on_event_handler=function)
         policies, roles = self.resources.index_policies, ROLES
         CustomResource(
             self,
             "Prepared",
-            service_token=provider.service_token,
+            service_token=function.function_arn,
             resource_type="Custom::StorepulseSearch",
             properties={
                 "Endpoint": f"https://{self.domain.domain_endpoint}",

@@ -15,6 +15,7 @@ from infra.aws.images import image
 from infra.aws.profiles import Tasks
 from infra.aws.stacks.access import Access
 from infra.aws.stacks.base import Deployment, DeploymentStack
+from infra.aws.stacks.data import Data
 from infra.aws.stacks.network import Network
 from infra.aws.stacks.search import BOARD, WRITER, Search
 from infra.aws.stacks.warehouse import Warehouse
@@ -30,6 +31,7 @@ class Services(DeploymentStack):
         scope: Construct,
         deployment: Deployment,
         network: Network,
+        data: Data,
         access: Access,
         search: Search,
         warehouse: Warehouse,
@@ -38,6 +40,7 @@ class Services(DeploymentStack):
         super().__init__(scope, "services", deployment)
         self._network = network
         self._access = access
+        self._data = data
         at = Addresses(
             warehouse_host=warehouse.host, warehouse_role=warehouse.copy_role.role_arn, kafka_servers=kafka_servers
         )
@@ -64,9 +67,7 @@ class Services(DeploymentStack):
         if not deployment.over_kafka:  # groups have no lag of ours in CloudWatch
             self._follow(live, profile.live, (names.live.application, names.live.access_application), profile.lag_s)
             # A span is open for 20 s, so cold is behind by twice that when all is well.
-            self._follow(
-                cold, profile.cold, (names.cold.application, names.cold.access_application), 6 * profile.lag_s
-            )
+            self._follow(cold, profile.cold, (names.cold.application, names.cold.access_application), 6 * profile.lag_s)
         self._show(board)
 
     def _service(
@@ -145,6 +146,7 @@ class Services(DeploymentStack):
             idle_timeout=Duration.minutes(10),  # pages hold a stream of events open
             drop_invalid_header_fields=True,
         )
+        balancer.log_access_logs(self._data.access_logs, "board")
         listener = balancer.add_listener("Http", port=80, open=False)
         listener.add_targets(
             "Board",
@@ -158,10 +160,7 @@ class Services(DeploymentStack):
 
 def _lag(application: str) -> cloudwatch.MathExpression:
     """The lag of an application's furthest shard (ms). Alarms take no SEARCH, and shards come and go by themselves."""
-    query = (
-        'SELECT MAX(Lag) FROM SCHEMA("Storepulse/Fleet", Application, Shard)'
-        f" WHERE Application = '{application}'"
-    )
+    query = f"SELECT MAX(Lag) FROM SCHEMA(\"Storepulse/Fleet\", Application, Shard) WHERE Application = '{application}'"
     return cloudwatch.MathExpression(
         expression=query, using_metrics={}, label=f"lag of {application}", period=Duration.minutes(1)
     )

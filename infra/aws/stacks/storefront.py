@@ -154,6 +154,7 @@ class Storefront(DeploymentStack):
             security_group=self._network.groups["shop_balancer"],
             drop_invalid_header_fields=True,
         )
+        balancer.log_access_logs(data.access_logs, "shop")
         target = balancing.ApplicationTargetGroup(
             self,
             "Hosts",

@@ -2,6 +2,7 @@
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_redshiftserverless as redshift
 from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import custom_resources as custom
@@ -83,20 +84,24 @@ class Warehouse(DeploymentStack):
             ),
         )
         role.assume_role_policy.add_statements(  # type: ignore[union-attr]
-            iam.PolicyStatement(
-                actions=["sts:AssumeRole"], principals=[iam.ServicePrincipal("redshift.amazonaws.com")]
-            )
+            iam.PolicyStatement(actions=["sts:AssumeRole"], principals=[iam.ServicePrincipal("redshift.amazonaws.com")])
         )
-        lake = data.bucket("lake")
+        lake = f"arn:{Aws.PARTITION}:s3:::{self.inputs.bucket('lake')}"
         statements = {
-            "s3:ListBucket": [lake.bucket_arn],
-            "s3:GetBucketLocation": [lake.bucket_arn],
-            "s3:GetObject": [lake.arn_for_objects("data/*"), lake.arn_for_objects("copy/*")],
+            "s3:ListBucket": [lake],
+            "s3:GetBucketLocation": [lake],
+            "s3:GetObject": [f"{lake}/data/*", f"{lake}/copy/*"],
             "kms:Decrypt": [data.key.key_arn],
         }
         for action, resources in statements.items():
             role.add_to_policy(iam.PolicyStatement(actions=[action], resources=resources))
         return role
+
+    def _caller(self) -> tuple[iam.Role, logs.LogGroup]:
+        role = iam.Role(self, "LimitRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        group = self.log_group("warehouse-limit")
+        group.grant_write(role)
+        return role, group
 
     def _limit(self, workgroup: redshift.CfnWorkgroup) -> None:
         """CloudFormation knows no usage limits: they are asked for by a call, and changed and deleted with the stack."""
@@ -117,6 +122,7 @@ class Warehouse(DeploymentStack):
             )
 
         changed = {"usageLimitId": reference, "amount": limit["amount"], "breachAction": "deactivate"}
+        role, group = self._caller()
         custom.AwsCustomResource(
             self,
             "UsageLimit",
@@ -124,7 +130,8 @@ class Warehouse(DeploymentStack):
             on_update=call("updateUsageLimit", changed, found),
             on_delete=call("deleteUsageLimit", {"usageLimitId": reference}, None),
             install_latest_aws_sdk=False,
-            log_group=self.log_group("warehouse-limit"),
+            log_group=group,
+            role=role,
             policy=custom.AwsCustomResourcePolicy.from_statements(
                 [
                     iam.PolicyStatement(
