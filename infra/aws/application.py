@@ -1,7 +1,6 @@
 """The CDK application: every stack of one deployment. Synthesises without docker, an account or a network."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.aws.acknowledged import acknowledge
 from infra.aws.environment import names_of
+from infra.aws.figures import Names, watched
 from infra.aws.inputs import Inputs
 from infra.aws.profiles import Profile
 from infra.aws.stacks.access import Access
@@ -28,6 +28,8 @@ from infra.aws.stacks.storefront import Storefront
 from infra.aws.stacks.warehouse import Warehouse
 from infra.resources import resources
 
+Watch = Callable[[Names], tuple[Sequence[Mapping[str, Any]], str]]
+
 # Written down by the CDK's tools; pinned, so that a template does not change with who makes it.
 CONTEXT = {
     "aws:cdk:enable-path-metadata": False,
@@ -41,11 +43,10 @@ def application(
     inputs: Inputs,
     out: Path,
     *,
-    alarms: Sequence[Mapping[str, Any]] = (),
-    dashboard: Mapping[str, Any] | None = None,
+    watch: Watch = watched,
     checked: bool = True,
 ) -> App:
-    """The application, not synthesised yet. `checked`: by cdk-nag too; then a finding that nobody has acknowledged
+    """The application, not synthesised yet. `watch` makes alarms and dashboard of the names. `checked`: by cdk-nag too; then a finding that nobody has acknowledged
     makes the synthesis raise."""
     app = App(outdir=str(out), context=CONTEXT, analytics_reporting=False, tree_metadata=False)
     deployment = Deployment(profile=profile, inputs=inputs, resources=resources(names_of(inputs)))
@@ -56,16 +57,39 @@ def application(
     access = Access(deployment, data, kafka.arn if kafka else None)
     search = Search(app, deployment, network, data)
     warehouse = Warehouse(app, deployment, network, data)
-    Storefront(app, deployment, network, data, access, servers)
-    Services(app, deployment, network, data, access, search, warehouse, servers)
+    shop = Storefront(app, deployment, network, data, access, servers)
+    services = Services(app, deployment, network, data, access, search, warehouse, servers)
     Analytics(app, deployment, network, data)
-    if inputs.function == "on" and not kafka:
+    has_function = inputs.function == "on" and not kafka
+    if has_function:
         Function(app, deployment, network, data, access, search)
-    if profile.originals_backup and not kafka:
+    has_backup = profile.originals_backup and not kafka
+    if has_backup:
         Backup(app, deployment, data)
-    notifications = Notifications(app, deployment, data)
-    topic = notifications.topics["storepulse-alarms"]
-    Observability(app, deployment, topic, alarms, json.dumps(dashboard) if dashboard else "")
+    topic = Notifications(app, deployment, data).topics["storepulse-alarms"].topic_arn
+    known = deployment.resources
+    names: Names = {
+        "region": inputs.region,
+        "account": inputs.account,
+        "page_topic": topic,
+        "ticket_topic": topic,
+        "stream": () if kafka else tuple(stream.name for stream in known.streams),
+        "domain": (f"storepulse-{profile.name}",),
+        "workgroup": (f"storepulse-{profile.name}",),
+        "table": tuple(table.name for table in known.tables),
+        "function": (f"storepulse-{profile.name}-access",) if has_function else (),
+        "queue": tuple(queue.name for queue in known.queues) if has_function else (),
+        "delivery": tuple(f"storepulse-{profile.name}-backup-{kind}" for kind in ("transactions", "access"))
+        if has_backup
+        else (),
+        "balancer": (shop.balancer.load_balancer_full_name,),
+        "targets": (shop.target.target_group_full_name,),
+        "cluster": (services.cluster.cluster_name,),
+        "service": ("live", "cold", "keeper", "board"),
+        "hosts": (shop.group_name,),
+    }
+    alarms, dashboard = watch(names)
+    Observability(app, deployment, alarms, dashboard)
     for stack in app.node.children:
         assert isinstance(stack, DeploymentStack)
         acknowledge(stack)

@@ -1,4 +1,4 @@
-"""Container images from the repository's own Dockerfiles. A synthesis only hashes what they copy; docker builds later."""
+"""Container images from the repository's own Dockerfiles. A synthesis hashes what they copy; docker builds later."""
 
 from functools import cache
 from pathlib import Path

@@ -71,7 +71,7 @@ class Analytics(DeploymentStack):
                 query_string=statement,
                 work_group=workgroup.name,
             )
-            query.add_dependency(workgroup)
+            query.node.add_dependency(workgroup)
 
     def _quicksight(self, network: Network) -> None:
         role = iam.Role(

@@ -145,7 +145,7 @@ class Data(DeploymentStack):
         return bucket
 
     def _lake_lifecycle(self, lake: s3.Bucket) -> None:
-        """`copy/` is of one statement. `data/` is looked at for ever; `lake/` and `manifests/` are small and asked often."""
+        """`copy/` is of one statement, `data/` is kept; `lake/` and `manifests/` are small and asked often."""
         lake.add_lifecycle_rule(id="copy", prefix="copy/", expiration=Duration.days(COPY_DAYS))
         lake.add_lifecycle_rule(id="cold", prefix="data/", transitions=[_instant()])
 

@@ -35,6 +35,7 @@ class Function(DeploymentStack):
         function = lambda_.DockerImageFunction(
             self,
             "Access",
+            function_name=f"storepulse-{self.profile.name}-access",
             code=lambda_.DockerImageCode.from_ecr(source.repository, tag_or_digest=source.image_tag),
             role=role.without_policy_updates(),
             timeout=Duration.seconds(TIMEOUT_S),

@@ -3,29 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import CfnResource
+from aws_cdk import CfnResource, CfnWaitConditionHandle
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.aws.stacks.base import Deployment, DeploymentStack
 
 
 class Observability(DeploymentStack):
-    """`alarms`: bodies of PutMetricAlarm. `dashboard`: the body of PutDashboard, JSON."""
+    """`alarms`: bodies of PutMetricAlarm. `dashboard`: the body of PutDashboard, JSON; empty: none."""
 
     def __init__(
         self,
         scope: Construct,
         deployment: Deployment,
-        topic: sns.ITopic,
         alarms: Sequence[Mapping[str, Any]],
         dashboard: str,
     ) -> None:
         super().__init__(scope, "observability", deployment)
         for alarm in alarms:
-            body = {**alarm, "AlarmActions": [topic.topic_arn], "OKActions": [topic.topic_arn]}
-            CfnResource(self, _identifier(alarm["AlarmName"]), type="AWS::CloudWatch::Alarm", properties=body)
+            CfnResource(self, _identifier(alarm["AlarmName"]), type="AWS::CloudWatch::Alarm", properties=dict(alarm))
+        if not alarms:  # CloudFormation takes no stack without a resource
+            CfnWaitConditionHandle(self, "Empty")
         if dashboard:
             cloudwatch.CfnDashboard(
                 self, "Dashboard", dashboard_name=f"storepulse-{self.profile.name}", dashboard_body=dashboard

@@ -117,8 +117,8 @@ class Services(DeploymentStack):
         )
 
     def _follow(self, service: ecs.FargateService, tasks: Tasks, applications: tuple[str, str], lag_s: int) -> None:
-        """A task more while the furthest shard is behind, two where it is far. Fewer by CPU alone: a lag of nothing says
-        that there are tasks enough, not that there are too many."""
+        """A task more while the furthest shard is behind, two where it is far. Fewer by CPU alone: a lag of nothing
+        says that there are tasks enough, not that there are too many."""
         target = service.auto_scale_task_count(min_capacity=tasks.least, max_capacity=tasks.most)
         target.scale_on_cpu_utilization("Cpu", target_utilization_percent=60, scale_in_cooldown=Duration.minutes(15))
         for each, application in zip(("Orders", "Hits"), applications, strict=True):

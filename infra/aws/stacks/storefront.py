@@ -40,7 +40,7 @@ class Storefront(DeploymentStack):
         self._balance(data)
 
     @property
-    def _group_name(self) -> str:
+    def group_name(self) -> str:
         return f"storepulse-{self.profile.name}-shop"
 
     def _role(self, access: Access) -> iam.Role:
@@ -49,7 +49,7 @@ class Storefront(DeploymentStack):
         )
         access.give(role, "shop")
         group = self.format_arn(
-            service="autoscaling", resource=f"autoScalingGroup:*:autoScalingGroupName/{self._group_name}"
+            service="autoscaling", resource=f"autoScalingGroup:*:autoScalingGroupName/{self.group_name}"
         )
         role.add_to_policy(
             iam.PolicyStatement(
@@ -107,7 +107,7 @@ class Storefront(DeploymentStack):
         group = groups.AutoScalingGroup(
             self,
             "Shop",
-            auto_scaling_group_name=self._group_name,
+            auto_scaling_group_name=self.group_name,
             vpc=self._network.vpc,
             vpc_subnets=self._network.inner,
             launch_template=template,
@@ -128,7 +128,7 @@ class Storefront(DeploymentStack):
         script = ec2.UserData.for_linux()
         registry = Fn.select(0, Fn.split("/", uri))
         lines = user_data(
-            region=self.inputs.region, group=self._group_name, image=uri, registry=registry, environment=environment
+            region=self.inputs.region, group=self.group_name, image=uri, registry=registry, environment=environment
         )
         script.add_commands(*lines)
         return script
@@ -146,7 +146,7 @@ class Storefront(DeploymentStack):
         )
 
     def _balance(self, data: Data) -> None:
-        balancer = balancing.ApplicationLoadBalancer(
+        self.balancer = balancer = balancing.ApplicationLoadBalancer(
             self,
             "Balancer",
             vpc=self._network.vpc,
@@ -155,7 +155,7 @@ class Storefront(DeploymentStack):
             drop_invalid_header_fields=True,
         )
         balancer.log_access_logs(data.access_logs, "shop")
-        target = balancing.ApplicationTargetGroup(
+        self.target = target = balancing.ApplicationTargetGroup(
             self,
             "Hosts",
             vpc=self._network.vpc,

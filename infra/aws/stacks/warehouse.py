@@ -104,7 +104,7 @@ class Warehouse(DeploymentStack):
         return role, group
 
     def _limit(self, workgroup: redshift.CfnWorkgroup) -> None:
-        """CloudFormation knows no usage limits: they are asked for by a call, and changed and deleted with the stack."""
+        """CloudFormation knows no usage limits: calls make, change and delete them with the stack."""
         arn = workgroup.attr_workgroup_workgroup_arn
         limit = {
             "resourceArn": arn,
