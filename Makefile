@@ -53,7 +53,7 @@ lint: setup ## Format, types, layers
 synth: setup ## Templates of AWS, dev's and prod's, checked by cdk-nag and cfn-lint; needs no network
 	$(PY) -m infra.aws synth --profile dev
 	$(PY) -m infra.aws synth --profile prod
-	.venv/bin/cfn-lint --regions eu-west-2 -- build/aws/*/*.template.json
+	.venv/bin/cfn-lint --config-file $(CDK)/cfnlintrc.yaml --regions eu-west-2 -- build/aws/*/*.template.json
 
 cdk: $(CDK)/node_modules/.synced ## The CDK's CLI, for `python -m infra.aws diff` and `deploy`
 

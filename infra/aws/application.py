@@ -46,8 +46,10 @@ def application(
     watch: Watch = watched,
     checked: bool = True,
 ) -> App:
-    """The application, not synthesised yet. `watch` makes alarms and dashboard of the names. `checked`: by cdk-nag too; then a finding that nobody has acknowledged
-    makes the synthesis raise."""
+    """The application, not synthesised yet. `watch` makes alarms and the dashboard of the names of what is deployed.
+
+    `checked`: by cdk-nag too; then a finding that nobody has acknowledged makes the synthesis raise.
+    """
     app = App(outdir=str(out), context=CONTEXT, analytics_reporting=False, tree_metadata=False)
     deployment = Deployment(profile=profile, inputs=inputs, resources=resources(names_of(inputs)))
     network = Network(app, deployment)
