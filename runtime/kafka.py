@@ -30,6 +30,7 @@ _REQUEST_MS = 5_000  # of an administrator's question
 # kafka-python doubles the pause between two attempts to connect up to 30 s by default: a broker that was away for a
 # while is then not seen for as long again after it is back.
 _RECONNECT_MS = 500
+_MSK_IAM = ".amazonaws.com:9098"
 
 # Waiting helps with none of these.
 _REFUSALS = (
@@ -75,6 +76,7 @@ def client(kind: Callable[..., Any], servers: str, **options: Any) -> Any:
         "bootstrap_timeout_ms": _BOOTSTRAP_MS,
         "reconnect_backoff_max_ms": _RECONNECT_MS,
         "kafka_client": network,
+        **_login(servers),
         **options,
     }
     try:
@@ -86,6 +88,13 @@ def client(kind: Callable[..., Any], servers: str, **options: Any) -> Any:
         if isinstance(error, ValueError):
             raise ConfigError(f"[kafka] servers {servers!r}: no list of addresses: {error}") from error
         raise
+
+
+def _login(servers: str) -> dict[str, str]:
+    """MSK takes IAM's log-in on a port of its own, and Serverless takes no other: the host's role is asked."""
+    if not all(server.endswith(_MSK_IAM) for server in servers.split(",")):
+        return {}
+    return {"security_protocol": "SASL_SSL", "sasl_mechanism": "AWS_MSK_IAM"}
 
 
 @contextmanager

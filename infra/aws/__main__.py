@@ -1,15 +1,8 @@
-"""`python -m infra.aws VERB`."""
+"""`python -m infra.aws`."""
 
-import click
-
+from infra.aws.commands import aws
 from infra.aws.cost.command import cost
 from runtime.command import run
-
-
-@click.group()
-def aws() -> None:
-    """Deploy to AWS, and know beforehand what it costs."""
-
 
 aws.add_command(cost)
 

@@ -1,4 +1,4 @@
-"""What the pipeline expects to find: streams, buckets, tables, a catalogue, customers, and secrets of its own."""
+"""What the pipeline expects to find: the list of `infra.resources`, a catalogue, customers, secrets of its own."""
 
 import secrets
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from consumers.warehouse.connection import connect
 from consumers.warehouse.migrations import migrate
 from contract.catalogue import to_ndjson
@@ -15,6 +16,7 @@ from contract.identity import IdentityKey
 from contract.reference import SUMMARY, Customer, Kind, folder
 from infra.local.endpoints import Endpoints
 from infra.local.home import Home
+from infra.resources import Names, Resources, resources
 from producers.reference.publish import publish
 from producers.reference.publish_command import sentence
 from producers.reference.reading import read_entries
@@ -41,24 +43,50 @@ def prepare_streams(endpoints: Endpoints, stop: Stop) -> None:
 
     Raises ConfigError for a broker that takes none, unless `stop` is set.
     """
-    streams = endpoints.streams
-    names = [name for name in (streams.transactions, streams.access) if name]
+    streams, wanted = endpoints.streams, resources_of(endpoints).streams
     if streams.transport == "kafka":
         from infra.local.kafka.topics import make_topics  # half a second, for those who use it
 
-        make_topics(endpoints.kafka.servers, names, stop)
+        make_topics(endpoints.kafka.servers, [stream.name for stream in wanted], stop)
         return
     kinesis = client("kinesis", endpoints.aws)
-    for name in names:
-        make_stream(kinesis, name)
+    for stream in wanted:
+        make_stream(kinesis, stream.name)
+        kinesis.increase_stream_retention_period(StreamName=stream.name, RetentionPeriodHours=stream.retention_h)
 
 
 def prepare_buckets(endpoints: Endpoints) -> None:
-    """The buckets of history and of reference data, unless they are there."""
+    """The buckets, unless they are there."""
     s3 = client("s3", endpoints.aws)
-    for name in (endpoints.lake.bucket, endpoints.lake.restricted_bucket, endpoints.reference.bucket):
-        if name:
-            make_bucket(s3, name)
+    for bucket in resources_of(endpoints).buckets:
+        make_bucket(s3, bucket.name)
+
+
+def prepare_tables(endpoints: Endpoints) -> None:
+    """The lease tables and the catalogue's database, unless they are there."""
+    wanted = resources_of(endpoints)
+    dynamodb = client("dynamodb", endpoints.aws)
+    for table in wanted.tables:
+        DynamoDbLeaseTable(dynamodb, table.name).ensure()
+    glue = client("glue", endpoints.aws)
+    with suppress(glue.exceptions.AlreadyExistsException):  # from an earlier run
+        glue.create_database(DatabaseInput={"Name": wanted.database})
+
+
+def prepare_messages(endpoints: Endpoints) -> None:
+    """Queues and topics, unless they are there: a call that finds its own changes nothing."""
+    wanted = resources_of(endpoints)
+    sqs, sns = client("sqs", endpoints.aws), client("sns", endpoints.aws)
+    for queue in wanted.queues:
+        attributes = {"MessageRetentionPeriod": str(queue.retention_s)}
+        sqs.create_queue(QueueName=queue.name, Attributes=attributes)
+    for topic in wanted.topics:
+        sns.create_topic(Name=topic)
+
+
+def resources_of(endpoints: Endpoints) -> Resources:
+    """The list, under the names of this stack."""
+    return resources(Names(streams=endpoints.streams, lake=endpoints.lake, reference=endpoints.reference))
 
 
 def prepare_reference(endpoints: Endpoints, say: Callable[[str], None]) -> None:

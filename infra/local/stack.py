@@ -13,8 +13,10 @@ from infra.local.ports import HOST
 from infra.local.prepare import (
     prepare_buckets,
     prepare_files,
+    prepare_messages,
     prepare_reference,
     prepare_streams,
+    prepare_tables,
     prepare_warehouse,
 )
 from infra.local.settings import LocalSettings
@@ -71,6 +73,8 @@ def bring_up(
             prepare_streams(endpoints, stack.stop)
         if ministack.NAME in only:
             prepare_buckets(endpoints)
+            prepare_tables(endpoints)
+            prepare_messages(endpoints)
             prepare_reference(endpoints, stack.say)
         if REDSHIFT in only:
             prepare_warehouse(endpoints, stack.say)

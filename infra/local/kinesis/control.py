@@ -1,4 +1,6 @@
-"""CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary, ListStreams, ListShards."""
+"""CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary, ListStreams, ListShards, and their retention."""
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,6 +14,7 @@ from infra.local.kinesis.streams import Stream
 
 _MOST_STREAMS = 100  # in one answer (API reference, ListStreams)
 _MOST_SHARDS = 1000  # in one answer (API reference, ListShards)
+_RETENTION_H = range(24, 8760 + 1)  # API reference, IncreaseStreamRetentionPeriod
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,12 +42,33 @@ def delete_stream(service: Service, request: asked.DeleteStream) -> bytes:
     return b"{}"
 
 
+def increase_retention(service: Service, request: asked.Retention) -> bytes:
+    """It is remembered and told; nothing is trimmed."""
+    return _retain(service, request, lambda before, wanted: wanted >= before)
+
+
+def decrease_retention(service: Service, request: asked.Retention) -> bytes:
+    return _retain(service, request, lambda before, wanted: wanted <= before)
+
+
+def _retain(service: Service, request: asked.Retention, allows: Callable[[int, int], bool]) -> bytes:
+    stream, wanted = service.find(request), request.RetentionPeriodHours
+    before = stream.info.retention_h
+    if wanted not in _RETENTION_H:
+        raise invalid(f"RetentionPeriodHours must be {_RETENTION_H[0]} to {_RETENTION_H[-1]}.")
+    if not allows(before, wanted):
+        raise invalid(f"The retention period is {before} hours; the other call of the two goes to {wanted}.")
+    service.streams.amend(stream, retention_h=wanted)
+    return b"{}"
+
+
 def describe_stream_summary(service: Service, request: asked.DescribeStreamSummary) -> bytes:
     stream = service.find(request)
     consumers = len(stream.info.consumers)
     summary = {
         **_summary(service, stream),
         **_SETTLED,
+        "RetentionPeriodHours": stream.info.retention_h,
         "OpenShardCount": stream.open_shards,
         "ConsumerCount": consumers,
     }
@@ -62,6 +86,7 @@ def describe_stream(service: Service, request: asked.DescribeStream) -> bytes:
     description = {
         **_summary(service, stream),
         **_SETTLED,
+        "RetentionPeriodHours": stream.info.retention_h,
         "Shards": [described(info) for info in page],
         "HasMoreShards": len(page) < len(shards),
     }
@@ -146,7 +171,6 @@ def _summary(service: Service, stream: Stream) -> dict[str, object]:
 
 # What cannot be changed here: AWS's defaults.
 _SETTLED: dict[str, object] = {
-    "RetentionPeriodHours": 24,
     "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
     "EncryptionType": "NONE",
 }

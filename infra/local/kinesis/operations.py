@@ -26,6 +26,7 @@ class Operation(NamedTuple):
 
 OPERATIONS = {
     "CreateStream": Operation(asked.decoder(asked.CreateStream), control.create_stream, 5),
+    "DecreaseStreamRetentionPeriod": Operation(asked.decoder(asked.Retention), control.decrease_retention, 5),
     "DeleteStream": Operation(asked.decoder(asked.DeleteStream), control.delete_stream, 5),
     "DeregisterStreamConsumer": Operation(asked.decoder(asked.Consumer), consumers.deregister_stream_consumer, 5),
     "DescribeStream": Operation(asked.decoder(asked.DescribeStream), control.describe_stream, 10),
@@ -33,6 +34,7 @@ OPERATIONS = {
     "DescribeStreamSummary": Operation(asked.decoder(asked.DescribeStreamSummary), control.describe_stream_summary, 20),
     "GetRecords": Operation(asked.decoder(asked.GetRecords), reads.get_records),
     "GetShardIterator": Operation(asked.decoder(asked.GetShardIterator), reads.get_shard_iterator),
+    "IncreaseStreamRetentionPeriod": Operation(asked.decoder(asked.Retention), control.increase_retention, 5),
     "ListShards": Operation(asked.decoder(asked.ListShards), control.list_shards, 1000),
     "ListStreamConsumers": Operation(asked.decoder(asked.ListStreamConsumers), consumers.list_stream_consumers, 5),
     "ListStreams": Operation(asked.decoder(asked.ListStreams), control.list_streams, 5),

@@ -62,6 +62,10 @@ class DescribeStreamSummary(Named, frozen=True):
     pass
 
 
+class Retention(Named, frozen=True, kw_only=True):
+    RetentionPeriodHours: int
+
+
 class ListStreams(Request, frozen=True):
     Limit: UpTo10000 = 100
     ExclusiveStartStreamName: NameText | None = None

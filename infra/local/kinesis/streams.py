@@ -50,6 +50,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     on_demand: OnDemand | None = None
     scaled_ms: tuple[int, ...] = ()  # when UpdateShardCount was called in the last 24 hours
     switched_ms: tuple[int, ...] = ()  # when UpdateStreamMode was
+    retention_h: int = 24  # as told; nothing is trimmed
 
 
 class Stream:
