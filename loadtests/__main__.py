@@ -21,6 +21,8 @@ from loadtests.judgement.verdicts import judge_month, sentences
 from loadtests.kcl.check import check as check_peers
 from loadtests.kcl.history import Kind
 from loadtests.kcl.java import RELEASES
+from loadtests.proof.command import proof
+from loadtests.sale.command import sale_day
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
 
@@ -92,6 +94,9 @@ def peer_kcl(settings: LocalSettings, release: tuple[str, ...], first: tuple[Kin
     if not check_peers(settings, release, first, Console()):
         sys.exit(1)
 
+
+main.add_command(sale_day)
+main.add_command(proof)
 
 if __name__ == "__main__":
     command.run(main)
