@@ -1,6 +1,6 @@
 """Samples of a run: what each process uses, how far each application lags, what the agent says. One JSON line each."""
 
-import random
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +64,6 @@ class Sampler:
         self._file, self._settings, self._home, self._own = file, settings, home, own
         stop = threading.Event()
         self._views: list[View] = list(views_of(settings.of_fleet(), [], SystemClock(), stop))
-        self._rng = random.Random()
 
     def sample(self) -> None:
         """Append one. Raises OSError."""
@@ -84,10 +83,14 @@ class Sampler:
                 pids[part.name] = part.process.pid
         for name, pid in pids.items():
             try:
-                family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+                process = psutil.Process(pid)
+                # What a supervisor has started is listed by itself.
+                family = [process] if pid == os.getpid() else [process, *process.children(recursive=True)]
                 times = [member.cpu_times() for member in family]
                 # With children that have ended: PostgreSQL has one for each connection.
-                cpu_s = sum(t.user + t.system + t.children_user + t.children_system for t in times)
+                cpu_s = sum(
+                    t.user + t.system + (t.children_user + t.children_system) * (pid != os.getpid()) for t in times
+                )
                 memory = sum(member.memory_full_info().pss for member in family)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue

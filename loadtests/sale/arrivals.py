@@ -1,14 +1,11 @@
 """Visits as they are due: an open model of people, who come whether or not the shop has answered those before."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
+from loadtests.sale.plan import Plan
 from loadtests.shapes import Schedule, Shape
-
-T = TypeVar("T")
 
 VISIT_S = 15.0  # of a visit with default looks at its pages
 _SPARE = 2.0  # a slow shop keeps people for longer
+_LAST_S = 8.0  # for lines and visits that were due at the very end
 
 
 class Arrivals:
@@ -33,9 +30,9 @@ def people_for(visits: Shape, at_s: float) -> int:
     return max(1, round(soon * VISIT_S * _SPARE)) if at_s <= visits.seconds else 0
 
 
-def within(wait: Callable[[float], T], due_s: float, now_s: float) -> float:
-    """Wait until `due_s`. Returns by how much it was passed already, 0 if it was not."""
-    if due_s > now_s:
-        wait(due_s - now_s)
-        return 0.0
-    return now_s - due_s
+def users_at(plan: Plan, at_s: float) -> int | None:
+    """How many at that second of the shape; None once it is over."""
+    if at_s > plan.orders.seconds + _LAST_S:
+        return None
+    fixed = plan.senders + plan.analysts + (plan.viewers if plan.board_url else 0)
+    return fixed + (people_for(plan.visits, max(0.0, at_s)) if plan.visits else 0)

@@ -1,11 +1,12 @@
 """Locust as a process of a run: started, told of, ended."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from infra.local.errand import run_errand
 from infra.local.home import Home
@@ -109,5 +110,13 @@ def log_of(folder: RunFolder) -> Path:
 
 
 def own_process() -> dict[str, int]:
-    """This process and what it has started, Locust among it."""
-    return {"rehearsal": os.getpid()}
+    """This process and Locust, by name."""
+    me = psutil.Process()
+    found = {"rehearsal": me.pid}
+    for child in me.children():
+        try:
+            if str(LOCUSTFILE) in child.cmdline():
+                found["locust"] = child.pid
+        except psutil.Error:
+            continue
+    return found

@@ -5,20 +5,11 @@ from typing import Any
 
 from locust import LoadTestShape
 
-from loadtests.sale.arrivals import people_for
+from loadtests.sale.arrivals import users_at
 from loadtests.sale.plan import Plan, RunFolder
 from loadtests.users.taking_part import LEAD_S
 
-_LAST_S = 8.0  # for lines and visits that were due at the very end
 _SPAWNED_A_SECOND = 50.0
-
-
-def users_at(plan: Plan, at_s: float) -> int | None:
-    """How many at that second of the shape; None once it is over."""
-    if at_s > plan.orders.seconds + _LAST_S:
-        return None
-    fixed = plan.senders + plan.analysts + (plan.viewers if plan.board_url else 0)
-    return fixed + (people_for(plan.visits, max(0.0, at_s)) if plan.visits else 0)
 
 
 class SaleDayShape(LoadTestShape):
