@@ -14,6 +14,7 @@ from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
 from loadtests.bench.registry import BENCHES, run
 from loadtests.bench.report import as_json, print_table
+from loadtests.drills.command import drill
 from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
 from loadtests.hold import hold as hold_rate
@@ -97,6 +98,7 @@ def peer_kcl(settings: LocalSettings, release: tuple[str, ...], first: tuple[Kin
 
 main.add_command(sale_day)
 main.add_command(proof)
+main.add_command(drill)
 
 if __name__ == "__main__":
     command.run(main)
