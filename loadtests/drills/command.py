@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 import click
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from infra.local.home import Home

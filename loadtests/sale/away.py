@@ -11,7 +11,7 @@ from infra.local.supervisor import Supervisor
 from loadtests.proof.samples import Sampler
 from loadtests.proof.watch import watching
 from loadtests.sale.day import LAST_PROBES_S, run_load
-from loadtests.sale.load import Locust, load, own_process
+from loadtests.sale.load import MASTER_PORT, Locust, load, own_process
 from loadtests.sale.plan import Plan, RunFolder
 from loadtests.sale.settings import settings_in
 
@@ -50,7 +50,7 @@ def help_out(
     folder.make_folders()
     found = settings_in(plan.settings_file)
     home = Home(root=folder.home, downloads=Home.of(settings.local).downloads)
-    locust = Locust(web_port=None, master_port=5557, join=join, processes=processes)
+    locust = Locust(web_port=None, master_port=MASTER_PORT, join=join, processes=processes)
     with Supervisor(home, console, stop=stop) as stack:
         sampler = Sampler(folder.samples, found, None, own_process)
         with watching(folder, found, sampler, board_url=plan.board_url) as watch:

@@ -19,7 +19,7 @@ from loadtests.proof.report import as_json
 from loadtests.sale.away import help_out, rehearse_away
 from loadtests.sale.day import rehearse
 from loadtests.sale.export_hour import busiest_hour
-from loadtests.sale.load import Locust
+from loadtests.sale.load import MASTER_PORT, Locust
 from loadtests.sale.plan import PLANTED, Plan, RunFolder
 from loadtests.shapes import SHAPES, Shape
 from runtime.command import stop_on_signals, with_settings
@@ -148,7 +148,7 @@ def sale_day(
         ports = stack.ports_for([LOCUST, MASTER])
         locust = Locust(
             web_port=None if headless else ports[LOCUST],
-            master_port=ports[MASTER],
+            master_port=MASTER_PORT if asked.workers else ports[MASTER],
             processes=asked.processes,
             expected_workers=asked.workers,
             bind=bind,

@@ -16,6 +16,7 @@ from loadtests.sale.plan import Plan, RunFolder
 from loadtests.shapes import Schedule
 
 LOCUSTFILE = Path(__file__).parents[1] / "users" / "locustfile.py"
+MASTER_PORT = 5557  # where workers on other machines look: Locust's own
 _SAY_S = 10.0
 
 

@@ -24,7 +24,7 @@ def _judge(environment: Any, **_: Any) -> None:
     folder = RunFolder(Path(environment.parsed_options.plan).parent)
     plan = folder.plan()
     write_whole(folder.requests, msgspec.json.encode([_figures(entry) for entry in environment.stats.entries.values()]))
-    intended = Schedule(plan.orders).events
+    intended = Schedule(plan.orders).events if plan.senders else 0
     sent = environment.stats.get(WRITTEN, "EVENT").num_requests
     achieved = sent / intended if intended else 1.0
     environment.process_exit_code = 0 if achieved >= thresholds().achieved else EXIT_BEHIND
