@@ -17,10 +17,9 @@ from loadtests.drills.drill import Drill, Outcome
 from loadtests.drills.ground import prepared
 from loadtests.drills.holding import hold
 from loadtests.drills.table import DRILLS, SHORT, short
+from loadtests.proof.command import console_of
 from loadtests.sale.plan import RunFolder
 from runtime.command import stop_on_signals, with_settings
-
-_WIDTH = 150  # where nobody looks
 
 
 @click.command(epilog="; ".join(f"{drill.name}: {drill.expected}" for drill in DRILLS.values()))
@@ -44,7 +43,7 @@ def drill(
 
     Exit code 0: nothing was lost in any, and each recovered. 1: not so. 2: the settings or options are wrong.
     """
-    console = Console(stderr=as_machine)
+    console = console_of(as_machine)
     chosen = [DRILLS[name] for name in (names or (SHORT if in_short else DRILLS))]
     chosen = [short(each) for each in chosen] if in_short else chosen
     with TemporaryDirectory(prefix="storepulse-drill-") as temporary:
@@ -75,8 +74,6 @@ def hold_all(
 
 def print_held(held: Sequence[Outcome], console: Console) -> None:
     """A table for people."""
-    if not console.is_terminal:
-        console = Console(width=_WIDTH, file=console.file)
     table = Table("drill", "lines", "lost", "wrong", "recovered within, s", "what the operator saw, and where")
     for outcome in held:
         seen = "\n".join(f"{place}: {text}" for place, text in outcome.seen.items())

@@ -1,8 +1,9 @@
 """`python -m loadtests proof RUN`: what became of every line of a run, how fresh it was, what it cost."""
 
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from loadtests.sale.settings import settings_in
 from runtime.command import stop_on_signals, with_settings
 
 WAIT_S = 180.0
+_WIDTH = 130
 
 
 @click.command()
@@ -50,21 +52,23 @@ def proof(settings: LocalSettings, run: Path, wait_s: float, limits_file: Path, 
 
     Exit code 0: every threshold is kept. 1: one is broken. 2: the settings, the run or the thresholds are wrong.
     """
-    folder, limits = RunFolder(run), thresholds(limits_file)
-    plan, console = folder.plan(), Console(stderr=as_machine)
-    with _stores(folder, settings, console) if plan.is_local else _nothing() as stack:
-        if stack is not None:
-            empty_spool(stack, settings)
-        found = prove_run(folder, console, wait_s=wait_s, limits_file=limits_file)
-    del limits
+    folder = RunFolder(run.absolute())
+    thresholds(limits_file)  # a file that is none is refused before anything starts
+    console, stop = console_of(as_machine), stop_on_signals()
+    with ExitStack() as running:
+        if folder.plan().is_local:
+            empty_spool(running.enter_context(_stores(folder, settings, console, stop)), settings)
+        found = prove_run(folder, console, stop, wait_s=wait_s, limits_file=limits_file)
     if as_machine:
         click.echo(as_json(found))
     sys.exit(1 if found.broken else 0)
 
 
-def prove_run(folder: RunFolder, console: Console, *, wait_s: float, limits_file: Path = FILE) -> Proof:
+def prove_run(
+    folder: RunFolder, console: Console, stop: threading.Event, *, wait_s: float, limits_file: Path = FILE
+) -> Proof:
     """The proof of a run whose stores are there; printed, and written into its folder."""
-    plan, stop = folder.plan(), stop_on_signals()
+    plan = folder.plan()
     settings = settings_in(plan.settings_file)
     if plan.is_local:
         settings = with_namespace(settings, NAMESPACE)
@@ -84,14 +88,17 @@ def prove_run(folder: RunFolder, console: Console, *, wait_s: float, limits_file
     return found
 
 
+def console_of(as_machine: bool) -> Console:
+    """For people; beside a JSON object on stderr. Wide enough for the tables where nobody looks."""
+    console = Console(stderr=as_machine)
+    return console if console.is_terminal else Console(stderr=as_machine, width=_WIDTH)
+
+
 @contextmanager
-def _stores(folder: RunFolder, settings: LocalSettings, console: Console) -> Iterator[Supervisor | None]:
-    home = Home(root=folder.home.absolute(), downloads=Home.of(settings.local).downloads)
-    with Supervisor(home, console, stop=stop_on_signals()) as stack:
+def _stores(
+    folder: RunFolder, settings: LocalSettings, console: Console, stop: threading.Event
+) -> Iterator[Supervisor]:
+    home = Home(root=folder.home, downloads=Home.of(settings.local).downloads)
+    with Supervisor(home, console, stop=stop) as stack:
         start_pipeline(stack, settings, {})
         yield stack
-
-
-@contextmanager
-def _nothing() -> Iterator[Supervisor | None]:
-    yield None

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from loadtests.proof.samples import Sample
 
 _PERIOD_S = 60
+_FEWEST = 10  # samples that a slope is drawn through
 
 
 class ProcessCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,7 @@ class ProcessCost(msgspec.Struct, frozen=True, kw_only=True):
     cpu_percent_max: float  # between two samples
     memory_mib: float  # at the end
     memory_mib_max: float
+    memory_slope_mib: float | None  # for each million lines sent, after the first third of the run; None: too short
     restarts: int  # times that another process had its name
 
 
@@ -44,8 +47,8 @@ class AgentCost(msgspec.Struct, frozen=True, kw_only=True):
     troubles: dict[str, int]  # what its status named -> samples
 
 
-def processes(samples: Sequence[Sample]) -> list[ProcessCost]:
-    """By name."""
+def processes(samples: Sequence[Sample], lines_a_s: float) -> list[ProcessCost]:
+    """By name. `lines_a_s`: sent meanwhile, on the average."""
     found = []
     for name in sorted({name for sample in samples for name in sample.processes}):
         points = [(sample.at_us, sample.processes[name]) for sample in samples if name in sample.processes]
@@ -61,10 +64,19 @@ def processes(samples: Sequence[Sample]) -> list[ProcessCost]:
                 cpu_percent_max=max(rates, default=0.0),
                 memory_mib=points[-1][1].memory_mib,
                 memory_mib_max=max(used.memory_mib for _, used in points),
+                memory_slope_mib=_slope([(at_us / 1e6, used.memory_mib) for at_us, used in points], lines_a_s),
                 restarts=sum(before.pid != after.pid for (_, before), (_, after) in itertools.pairwise(points)),
             )
         )
     return found
+
+
+def _slope(points: Sequence[tuple[float, float]], lines_a_s: float) -> float | None:
+    settled = points[len(points) // 3 :]
+    if len(settled) < _FEWEST or not lines_a_s:
+        return None
+    fitted = statistics.linear_regression([at_s for at_s, _ in settled], [mib for _, mib in settled])
+    return fitted.slope / lines_a_s * 1e6
 
 
 def lags(samples: Sequence[Sample]) -> list[LagCost]:

@@ -1,5 +1,8 @@
 """A proof, as data: the JSON for CI is these structs, and the page is made of them."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import msgspec
 
 from loadtests.proof.costs import AgentCost, LagCost, ProcessCost
@@ -22,6 +25,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     p95: float
     p99: float
     max: float
+
+
+# What people do in the shop, in order: request names of loadtests.shopper.
+FUNNEL = {
+    "came": ("/",),
+    "looked around": ("/search?q=[word]", "/search?department=[]"),
+    "looked at a product": ("/product/[sku]",),
+    "put it into the cart": ("/cart/add",),
+    "went to the checkout": ("/checkout",),
+    "ordered": ("/checkout (order)",),
+}
+
+
+def funnel(requests: Sequence[Request]) -> dict[str, int]:
+    """How often each step was taken, those that failed apart; empty without a shop."""
+    counts: Counter[str] = Counter()
+    for request in requests:
+        counts[request.name] += request.requests - request.failures
+    steps = {step: sum(counts[name] for name in names) for step, names in FUNNEL.items()}
+    return steps if any(steps.values()) else {}
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):

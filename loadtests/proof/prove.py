@@ -115,7 +115,7 @@ def _look(folder: RunFolder, plan: Plan, settings: SaleSettings, limits: Thresho
         stores=stores,
         account=_verdict(folder.account),
         freshness=_fresh(folder, plan, times[0], limits),
-        processes=costs.processes(samples),
+        processes=costs.processes(samples, written / max(1.0, (times[1] - times[0]) / 1e6)),
         lags=costs.lags(samples),
         agent=costs.agent(samples, client("cloudwatch", settings.aws), namespace, began),
         requests=_requests(folder.requests),

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.proof.outcome import Proof
+from loadtests.proof.outcome import Proof, funnel
 from loadtests.proof.pictures import pictures
 from loadtests.proof.samples import Sample
 from runtime.whole_file import write_whole
@@ -24,6 +24,7 @@ def write_report(folder: Path, proof: Proof, samples: Sequence[Sample]) -> Path:
     page = shown.get_template(PAGE).render(
         proof=proof,
         pictures=pictures(proof, samples),
+        funnel=funnel(proof.requests),
         reasons=sorted({reason for store in proof.stores for reason in store.reasons}),
         time=lambda us: f"{dt.datetime.fromtimestamp(us / 1e6, dt.UTC):%Y-%m-%d %H:%M:%S}",
         seconds=lambda value: "unknown" if value is None else f"{value:.1f} s",

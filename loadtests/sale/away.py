@@ -29,6 +29,7 @@ def rehearse_away(stack: Supervisor, folder: RunFolder, plan: Plan, locust: Locu
             if not any(watch.sightings.waiting.values()) or stack.wait(_LOOK_S):
                 break
     if stack.stop.is_set():
+        stack.say(f"stopped; `python -m loadtests proof {folder.root}` says what became of what was sent")
         raise click.Abort
     return code
 

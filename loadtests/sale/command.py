@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from infra.local import pipeline
 from infra.local.home import Home
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
-from loadtests.proof.command import prove_run
+from loadtests.proof.command import console_of, prove_run
 from loadtests.proof.report import as_json
 from loadtests.sale.away import help_out, rehearse_away
 from loadtests.sale.day import rehearse
@@ -134,7 +133,7 @@ def sale_day(
     options are wrong.
     """
     asked = Asked(**options)  # type: ignore[arg-type]
-    console, stop = Console(stderr=as_machine), stop_on_signals()
+    console, stop = console_of(as_machine), stop_on_signals()
     if asked.workers and bind == "127.0.0.1":
         raise ConfigError("--workers on other machines cannot find 127.0.0.1; give this one's address with --bind")
     if join:
@@ -158,7 +157,7 @@ def sale_day(
         else:
             plan = asked.plan(str(against.absolute()), shop_url, board_url, is_local=False)
             code = rehearse_away(stack, folder, plan, locust)
-        found = prove_run(folder, console, wait_s=wait_s)
+        found = prove_run(folder, console, stop, wait_s=wait_s)
     if as_machine:
         click.echo(as_json(found))
     if code:

@@ -69,6 +69,7 @@ def rehearse(
         code = run_load(stack, folder, plan, locust, watch)
         _await_last(stack, watch)
     if stack.stop.is_set():
+        stack.say(f"stopped; `python -m loadtests proof {folder.root}` says what became of what was sent")
         raise click.Abort
     stack.stop_part(pipeline.STOREFRONT)  # after that nothing is emitted
     if not send_the_rest(stack, within_s=settings.local.drain_s, stop=stack.stop):
