@@ -58,8 +58,9 @@ def test_a_sale_day_is_rehearsed_and_proven_and_proven_again(tmp_path: Path) -> 
     done = loadtests("sale-day", *options, "--headless", "--run", str(run), "--json", home=tmp_path)
     assert done.stdout, done.stderr
     proof = json.loads(done.stdout)
-    # Freshness is the machine's: every other threshold is ours.
-    assert [line for line in proof["broken"] if "fresh" not in line and "caught up" not in line] == [], proof["broken"]
+    # How fast this machine is does not matter here: nothing may be lost on a slow one either.
+    slow = ("p99 freshness", "caught up", "within a second of due")
+    assert [line for line in proof["broken"] if not any(word in line for word in slow)] == []
     assert {store["store"] for store in proof["stores"]} == {"opensearch", "lake", "warehouse"}
     for store in proof["stores"]:
         assert store["emitted"] > 100 and store["dead"] > 5, store
