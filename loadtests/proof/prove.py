@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import msgspec
 from opensearchpy import OpenSearchException
 
@@ -15,6 +16,7 @@ from consumers.lake.read import LakeReader, ObjectsMissing
 from consumers.lake.store import LakeStore
 from consumers.sinks.opensearch.connection import connect as connect_opensearch
 from consumers.warehouse.connection import connect as connect_warehouse
+from consumers.warehouse.trouble import Refused
 from loadtests.proof import costs
 from loadtests.proof.freshness import Freshness, freshness
 from loadtests.proof.holdings import Held, Holdings, Span, in_lake, in_opensearch, in_warehouse
@@ -32,7 +34,7 @@ from runtime.outage import Outage
 _AGAIN_S = 5.0
 # Around a run, for arrivals by the stream's clock.
 _BEFORE, _AFTER = dt.timedelta(minutes=5), dt.timedelta(days=1)
-_AWAY = (Outage, ConfigError, OpenSearchException, ObjectsMissing)
+_AWAY = (Outage, ConfigError, Refused, OpenSearchException, ObjectsMissing, duckdb.Error)
 
 
 def prove(

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+import duckdb
 from opensearchpy import OpenSearchException
 from pyarrow import ArrowException
 
 from consumers.lake.read import ObjectsMissing
 from consumers.sinks.opensearch.connection import connect
+from consumers.warehouse.trouble import Refused
 from infra.local.viewer import viewing
 from loadtests.proof.looking import InLake, InOpenSearch, InWarehouse, sales_on_board
 from loadtests.proof.samples import Sampler
@@ -24,7 +26,7 @@ from runtime.outage import Outage
 
 _TAIL_S, _SEARCH_S, _HISTORY_S, _SAMPLE_S = 0.1, 0.1, 1.0, 5.0
 _REST = 3.0  # times a look's own length: a slow store is not pressed
-_TRANSIENT = (OpenSearchException, Outage, ConfigError, ObjectsMissing, ArrowException, OSError)
+_TRANSIENT = (OpenSearchException, Outage, ConfigError, Refused, ObjectsMissing, ArrowException, duckdb.Error, OSError)
 
 
 class Watch:
