@@ -93,7 +93,8 @@ def _flood_stage(ground: Ground, blocked: bool | None) -> None:
     """What OpenSearch does to its indices by itself once its disk is nearly full."""
     search = connect(ground.settings.opensearch)
     settings = {"index.blocks.read_only_allow_delete": blocked}
-    search.indices.put_settings(index="orders-*,letters-*,hits-*", body=settings, params={"ignore_unavailable": "true"})
+    lenient = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+    search.indices.put_settings(index="orders-*,letters-*", body=settings, params=lenient)
     search.close()
 
 
