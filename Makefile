@@ -3,6 +3,8 @@ PYTHON ?= python3
 SECONDS ?=
 SHOPPERS ?=
 STREAM ?=
+PEAK ?=
+DRILLS ?=
 export UV_PYTHON_DOWNLOADS = never
 
 UV := .venv-uv/bin/uv
@@ -13,7 +15,7 @@ GROUPS := dev producers consumers function dashboards local loadtests aws minist
 # In an environment of their own: their versions need not be those that our tests ran with.
 APART := dev ministack peers
 
-.PHONY: help demo test unit soak peer-kcl up down wheel lint synth cdk lock setup clean
+.PHONY: help demo test unit soak sale-day drill peer-kcl up down wheel lint synth cdk lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -31,6 +33,12 @@ unit: setup ## The fast tests alone
 
 soak: setup ## The long ones: a year of a real shop, with kill -9 of every process while it flows
 	$(PY) -m pytest -m soak --capture=no
+
+sale-day: setup ## Rehearse a sale day in ten minutes, and prove that nothing was lost (SECONDS=60 is a short one; PEAK=720)
+	$(PY) -m loadtests sale-day $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEAK),--peak $(PEAK))
+
+drill: setup ## Provoke every fault under load: loss, time to recover, what the operator saw (DRILLS="s3-away hot-key")
+	$(PY) -m loadtests drill $(DRILLS)
 
 peer-kcl: setup ## Share a lease table with the Java KCL, 2.5.4 and 3.5.1: joins, a split, kills, stops
 	$(PY) -m loadtests peer-kcl

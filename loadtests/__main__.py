@@ -14,6 +14,7 @@ from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
 from loadtests.bench.registry import BENCHES, run
 from loadtests.bench.report import as_json, print_table
+from loadtests.drills.command import drill
 from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
 from loadtests.hold import hold as hold_rate
@@ -21,6 +22,8 @@ from loadtests.judgement.verdicts import judge_month, sentences
 from loadtests.kcl.check import check as check_peers
 from loadtests.kcl.history import Kind
 from loadtests.kcl.java import RELEASES
+from loadtests.proof.command import proof
+from loadtests.sale.command import sale_day
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
 
@@ -92,6 +95,10 @@ def peer_kcl(settings: LocalSettings, release: tuple[str, ...], first: tuple[Kin
     if not check_peers(settings, release, first, Console()):
         sys.exit(1)
 
+
+main.add_command(sale_day)
+main.add_command(proof)
+main.add_command(drill)
 
 if __name__ == "__main__":
     command.run(main)

@@ -36,8 +36,10 @@ def _options(parser: Any) -> None:
     group.add_argument("--think-max", type=float, default=2.0, help="Longest look at a page, seconds. Default: 2.")
 
 
-class Shopper(HttpUser):
-    """One person after another at the same keyboard: every visit is a new session."""
+class Buyer(HttpUser):
+    """Somebody at a keyboard: every visit is a new session."""
+
+    abstract = True
 
     def on_start(self) -> None:
         options, runner = self.environment.parsed_options, self.environment.runner
@@ -52,11 +54,16 @@ class Shopper(HttpUser):
         options = self.environment.parsed_options
         return self._rng.uniform(options.think_min, options.think_max)
 
+    def answered(self, answer: Any) -> None:
+        """A page has come. Here nothing is made of it."""
+
+    def bought(self, order_id: str | None) -> None:
+        """The shop has answered a checkout; None: without an order. Here nothing is made of it."""
+
     def _look(self) -> None:
         self.wait()  # type: ignore[no-untyped-call]  # sleeps for wait_time, and ends the visit at a stop
 
-    @task
-    def visit(self) -> None:
+    def come(self) -> None:
         """Home, a search or a department, one to three products into the cart, and perhaps the checkout."""
         visit = visit_of(self._rng, buys=self._buys)
         self.client.cookies.clear()
@@ -90,6 +97,7 @@ class Shopper(HttpUser):
         form = {"token": token, "customer_id": visit.customer_id or "", "region": visit.region}
         with self.client.post("/checkout", data=form, name="/checkout (order)", catch_response=True) as answer:
             number = order_number_on(answer.text or "")
+            self.bought(number)
             if not answer.ok or number is None:
                 answer.failure(f"no order number on the page (status {answer.status_code})")
             elif not answer.url.endswith(f"/thank-you/{number}"):
@@ -98,9 +106,19 @@ class Shopper(HttpUser):
     def _read(self, address: str, name: str, reader: Callable[[str], T]) -> T:
         """What `reader` finds on the page at `address`. A page without it counts as failed under `name`."""
         with self.client.get(address, name=name, catch_response=True) as answer:
+            self.answered(answer)
             found = reader(answer.text or "" if answer.ok else "")
             if not answer.ok:
                 answer.failure(f"status {answer.status_code}")
             elif not found:
                 answer.failure("the page lacks what it is for")
             return found
+
+
+class Shopper(Buyer):
+    """One person after another, each as soon as the one before has left."""
+
+    @task
+    def visit(self) -> None:
+        """One visit."""
+        self.come()

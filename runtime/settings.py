@@ -164,7 +164,11 @@ def load(
     tables, source = _read(named or DEFAULT_FILE, may_be_absent)
     hints = get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    sections = {name: _section(hints[name], name, tables, source, _environ_of(name, names, environ)) for name in names}
+    own = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    sections = {
+        name: _section(hints[name], name, tables, source, _environ_of(name, names, environ), default=own[name])
+        for name in names
+    }
     return cls(**sections)
 
 
@@ -216,7 +220,10 @@ def _prefix(section: str) -> str:
     return f"STOREPULSE_{section}_".upper()
 
 
-def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Any:
+def _section(
+    cls: Any, name: str, tables: Mapping[str, Any], source: str, environ: Mapping[str, str], *, default: Any
+) -> Any:
+    """`default`: the process's own section, whose values stand where nothing else is said."""
     table = tables.get(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{source}: [{name}] must be a table")
@@ -233,7 +240,7 @@ def _section(cls: Any, name: str, tables: Mapping[str, Any], source: str, enviro
         if key not in fields:
             raise ConfigError(f"{variable}: [{name}] has no setting {key!r}; it has {', '.join(fields)}")
         values[key] = _convert(value, hints[key], variable, strict=False)
-    return cls(**values)
+    return cls(**values) if default is dataclasses.MISSING else dataclasses.replace(default, **values)
 
 
 def _convert(value: Any, to: Any, where: str, *, strict: bool) -> Any:

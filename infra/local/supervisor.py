@@ -97,15 +97,15 @@ class Supervisor:
         """`start` for one part."""
         self.start([part])
 
-    def stop_part(self, name: str) -> None:
-        """Stop one part for good and wait until it has ended. Raises KeyError when no part has that name."""
+    def stop_part(self, name: str) -> Part:
+        """Stop one part and wait until it has ended. Returns it, for `add`. Raises KeyError when none has that name."""
         for wave in self._waves:
             for attendant in wave:
                 if attendant.part.name == name:
                     _stop_all([attendant])
                     wave.remove(attendant)
                     self._write_state()
-                    return
+                    return attendant.part
         raise KeyError(name)
 
     def ports_for(self, names: Sequence[str], wanted: Mapping[str, int] | None = None) -> dict[str, int]:

@@ -1,0 +1,163 @@
+"""The proof of a run, from its folder and its stores."""
+
+import dataclasses
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import msgspec
+from opensearchpy import OpenSearchException
+
+from consumers.account.report import Account
+from consumers.lake.catalogue import LakeCatalogue
+from consumers.lake.read import LakeReader, ObjectsMissing
+from consumers.lake.store import LakeStore
+from consumers.sinks.opensearch.connection import connect as connect_opensearch
+from consumers.warehouse.connection import connect as connect_warehouse
+from consumers.warehouse.trouble import Refused
+from loadtests.proof import costs
+from loadtests.proof.freshness import Freshness, freshness
+from loadtests.proof.holdings import Held, Holdings, Span, in_lake, in_opensearch, in_warehouse
+from loadtests.proof.outcome import Proof, Rate, Request, broken
+from loadtests.proof.reconcile import Reconciliation, StoreProof
+from loadtests.proof.samples import read_samples
+from loadtests.proof.thresholds import Thresholds
+from loadtests.sale.plan import Plan, RunFolder
+from loadtests.sale.settings import SaleSettings
+from loadtests.shapes import Schedule
+from runtime.aws import client
+from runtime.errors import ConfigError
+from runtime.outage import Outage
+
+_AGAIN_S = 5.0
+# Around a run, for arrivals by the stream's clock.
+_BEFORE, _AFTER = dt.timedelta(minutes=5), dt.timedelta(days=1)
+_AWAY = (Outage, ConfigError, Refused, OpenSearchException, ObjectsMissing, duckdb.Error)
+
+
+def prove(
+    folder: RunFolder,
+    settings: SaleSettings,
+    limits: Thresholds,
+    *,
+    wait_s: float = 0.0,
+    stop: threading.Event | None = None,
+    say: Callable[[str], object] = lambda line: None,
+) -> Proof:
+    """Hold what was intended against the stores; again until nothing is missing, or `wait_s` is over or `stop` is set.
+
+    Raises ConfigError where the folder holds no run, or one that has sent nothing.
+    """
+    plan, stop = folder.plan(), stop or threading.Event()
+    for _ in range(1 + round(wait_s / _AGAIN_S)):
+        proof = _look(folder, plan, settings, limits)
+        missing = sum(store.missing + store.undetected for store in proof.stores)
+        if not (missing or proof.unreadable):
+            break
+        say(f"{missing:,} lines are still missing, counted over the stores")
+        if stop.wait(_AGAIN_S if wait_s else 0):
+            break
+    return msgspec.structs.replace(proof, broken=broken(proof, limits))
+
+
+def reconcile(
+    ledgers: list[Path], holdings: Holdings, database: Path, faults_to: Path
+) -> tuple[list[StoreProof], dict[str, str]]:
+    """Every store that could be asked, and why the others could not."""
+    with Reconciliation(database) as reconciliation:
+        reconciliation.intend(ledgers)
+        unreadable = {}
+        for store, rows in holdings:
+            try:
+                reconciliation.hold(rows())
+            except _AWAY as error:
+                unreadable[store] = str(error)
+        asked = [store for store, _ in holdings if store not in unreadable]
+        return [reconciliation.judge(each, faults_to / f"faults-{each}.csv") for each in asked], unreadable
+
+
+def holdings_of(settings: SaleSettings, span: Span) -> Holdings:
+    """All three stores; nothing is asked yet."""
+
+    def opensearch() -> Iterator[Held]:
+        yield from in_opensearch(connect_opensearch(settings.opensearch), span)
+
+    def lake() -> Iterator[Held]:
+        yield from in_lake(LakeReader(LakeStore(LakeCatalogue(settings.aws), settings.lake)), span)
+
+    def warehouse() -> Iterator[Held]:
+        with connect_warehouse(settings.warehouse) as session:
+            yield from in_warehouse(session, span)
+
+    return [("opensearch", opensearch), ("lake", lake), ("warehouse", warehouse)]
+
+
+def _look(folder: RunFolder, plan: Plan, settings: SaleSettings, limits: Thresholds) -> Proof:
+    ledgers = sorted(folder.intended.glob("*.csv"))
+    database = folder.root / "proof.duckdb"
+    with Reconciliation(database) as reconciliation:
+        reconciliation.intend(ledgers)
+        times = reconciliation.span_us()
+        written, on_time, by_minute = reconciliation.lateness()
+    if times is None:
+        raise ConfigError(f"{folder.root}: nothing was sent in this run; {folder.root / 'locust.log'} says why")
+    began, ended = (dt.datetime.fromtimestamp(us / 1e6, dt.UTC) for us in times)
+    holdings = holdings_of(settings, Span(began - _BEFORE, min(ended + _AFTER, dt.datetime.now(dt.UTC) + _BEFORE)))
+    stores, unreadable = reconcile(ledgers, holdings, database, folder.root)
+    samples = read_samples(folder.samples)
+    namespace = settings.agent.metrics_namespace
+    return Proof(
+        plan=plan,
+        began_us=times[0],
+        ended_us=times[1],
+        rate=Rate(intended=Schedule(plan.orders).events, written=written, on_time=on_time),
+        minutes=_minutes(plan, times[0], by_minute),
+        stores=stores,
+        account=_verdict(folder.account),
+        freshness=_fresh(folder, plan, times[0], limits),
+        processes=costs.processes(samples, written / max(1.0, (times[1] - times[0]) / 1e6)),
+        lags=costs.lags(samples),
+        agent=costs.agent(samples, client("cloudwatch", settings.aws), namespace, began),
+        requests=_requests(folder.requests),
+        unreadable=unreadable,
+        broken=[],
+    )
+
+
+def _fresh(folder: RunFolder, plan: Plan, began_us: int, limits: Thresholds) -> Freshness:
+    return freshness(
+        folder.sightings,
+        folder.probes,
+        began_us=began_us,
+        phases=plan.orders.phases,
+        limit_s=limits.fresh_p99_s,
+    )
+
+
+def _minutes(plan: Plan, began_us: int, by_minute: dict[int, tuple[int, int]]) -> list[Rate]:
+    """Calendar minutes of being due, the first one begun."""
+    schedule = Schedule(plan.orders)
+    rates = []
+    for minute, (written, on_time) in by_minute.items():
+        start_s = minute * 60 - began_us / 1e6
+        intended = round(schedule.until(start_s + 60) - schedule.until(max(0.0, start_s)))
+        rates.append(Rate(intended=intended, written=written, on_time=on_time))
+    return rates
+
+
+def _verdict(file: Path) -> str | None:
+    try:
+        return str(msgspec.json.decode(file.read_bytes(), type=Account).verdict)
+    except OSError:
+        return None
+
+
+def _requests(file: Path) -> list[Request]:
+    return msgspec.json.decode(file.read_bytes(), type=list[Request]) if file.exists() else []
+
+
+def with_namespace(settings: SaleSettings, namespace: str) -> SaleSettings:
+    """Where the agent of a run on a stack of its own counts."""
+    return dataclasses.replace(settings, agent=dataclasses.replace(settings.agent, metrics_namespace=namespace))

@@ -1,0 +1,53 @@
+"""People in the shop: home, a search or a department, products, cart, checkout, with looks at each page."""
+
+import time
+from typing import Any
+
+import gevent
+from locust import task
+
+from loadtests import shopper
+from loadtests.sale.ledger import Intended
+from loadtests.users.taking_part import part_of
+
+_OVER_S = 1.0
+
+
+class Shopper(shopper.Buyer):
+    """One of a pool: takes the next visit that is due.
+
+    The first page's time counts from when the visit was due, so that a shop that stands still is seen in full: those
+    who could not even begin have waited as well.
+    """
+
+    def on_start(self) -> None:
+        super().on_start()
+        self._part = part_of(self.environment)
+        self._due_s: float | None = None
+        _, self._ledger = self._part.ledger("s")
+
+    def on_stop(self) -> None:
+        self._ledger.close()
+
+    @task
+    def visit(self) -> None:
+        """The next visit."""
+        assert self._part.arrivals
+        due_s = self._part.arrivals.take()
+        if due_s is None:
+            gevent.sleep(_OVER_S)  # until Locust ends: one that stopped by itself would be replaced
+            return
+        gevent.sleep(max(0.0, due_s - self._part.elapsed_s))
+        self._due_s = due_s
+        self.come()
+
+    def answered(self, answer: Any) -> None:
+        if self._due_s is not None:
+            answer.request_meta["response_time"] = 1000 * (self._part.elapsed_s - self._due_s)
+            self._due_s = None
+
+    def bought(self, order_id: str | None) -> None:
+        if order_id is not None:
+            now_us = time.time_ns() // 1000
+            self._ledger.add(Intended(order_id, "order", "", 1, now_us, now_us))
+            self._ledger.flush()

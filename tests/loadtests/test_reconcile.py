@@ -1,0 +1,89 @@
+"""What was intended against what stores hold."""
+
+import pytest
+
+from loadtests.proof.holdings import Held
+from loadtests.proof.reconcile import Reconciliation
+from loadtests.sale.ledger import Intended, Ledger
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def reconciled(tmp_path):
+    """What becomes of intended lines in a store that holds these rows."""
+
+    def judge(lines, rows):
+        with Ledger(tmp_path, tmp_path.parent, "one") as ledger:
+            for line in lines:
+                ledger.add(line)
+        with Reconciliation(tmp_path / "proof.duckdb") as reconciliation:
+            reconciliation.intend([tmp_path / "one.csv"])
+            reconciliation.hold(rows)
+            return reconciliation.judge("lake", tmp_path / "faults.csv")
+
+    return judge
+
+
+def good(key, copies=1):
+    return Intended(key, "event", "", copies, 1_000_000, 1_000_100)
+
+
+def bad(key, reason, by="event"):
+    return Intended(key, by, reason, 1, 1_000_000, 1_000_100)
+
+
+def order(key, order_id=None):
+    return Held("lake", "order", key, order_id or f"O-{key}", None, "")
+
+
+def letter(key, reason, line=None):
+    return Held("lake", "letter", key, None, line, reason)
+
+
+def duplicate(key):
+    return Held("lake", "duplicate", key, None, None, "")
+
+
+def test_one_line_of_a_hundred_thousand_is_named(reconciled):
+    proof = reconciled((good(f"e-{n}") for n in range(100_000)), (order(f"e-{n}") for n in range(100_000) if n != 4711))
+    assert (proof.emitted, proof.stored, proof.missing) == (100_000, 99_999, 1)
+    assert [(fault.key, fault.verdict) for fault in proof.faults] == [("e-4711", "missing")]
+
+
+def test_a_line_without_identity_is_known_by_its_checksum_and_an_order_of_the_shop_by_its_number(reconciled):
+    proof = reconciled(
+        [bad("77-10", "not_json", "line"), Intended("O-ABC", "order", "", 1, 1, 1)],
+        [letter("hash", "not_json", "77-10"), order("whatever", "O-ABC")],
+    )
+    assert (proof.stored, proof.dead, proof.missing, proof.foreign) == (1, 1, 0, 0)
+    assert proof.reasons == {"not_json": {"not_json": 1}}
+
+
+@pytest.mark.parametrize(
+    ("line", "rows", "verdict"),
+    [
+        (good("a"), [letter("a", "wrong_price")], "refused"),
+        (bad("a", "wrong_price"), [order("a")], "accepted"),
+        (bad("a", "wrong_price"), [letter("a", "unknown_sku")], "other_reason"),
+        (good("a"), [order("a"), order("a")], "duplicated"),
+        (good("a", copies=2), [order("a")], "undetected"),
+        (good("a"), [], "missing"),
+        (good("a"), [Held("warehouse", "order", "a", None, None, "")], "missing"),
+    ],
+)
+def test_what_is_not_as_intended_is_told_by_kind(reconciled, line, rows, verdict, tmp_path):
+    proof = reconciled([line], rows)
+    assert [fault.verdict for fault in proof.faults] == [verdict]
+    assert f"a,{verdict}," in (tmp_path / "faults.csv").read_text()
+
+
+def test_an_order_emitted_twice_that_left_its_mark_and_one_that_was_mended_are_right(reconciled):
+    proof = reconciled(
+        [good("a", copies=2), good("b")], [order("a"), duplicate("a"), order("b"), letter("b", "unknown_sku")]
+    )
+    assert (proof.stored, proof.faults, proof.twice) == (2, [], 1)
+
+
+def test_what_nobody_has_emitted_is_counted_apart(reconciled):
+    assert reconciled([good("a")], [order("a"), order("x")]).foreign == 1
