@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 class Clients(Protocol):
     """Builds a boto3 client of a service."""
 
-    def __call__(self, service: str) -> Any: ...
+    def __call__(self, service: str, /) -> Any: ...
 
 
 def preflight(profile: Profile, inputs: Inputs, clients: Clients) -> list[Finding]:
