@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consumers.keeper.cadence import Cadence
+from consumers.keeper.settings import Keeper
+from infra.aws import profiles
+from infra.aws.profiles import Profile
+from infra.aws.profiles import Tasks as Sized
+from infra.resources import DOCUMENTS_DAYS, ORIGINALS_DAYS, RETENTION_H
 
 Transport = Literal["kinesis", "kafka"]
 Mode = Literal["on-demand", "provisioned"]
@@ -60,82 +65,64 @@ class Sizing:
     log_gib: float  # a month
 
 
-PROD = Sizing(
-    region="eu-west-2",
-    zones=3,
-    hosts=3,
-    peak=2.5,
-    utilisation=0.6,
-    shards=4,
-    live=Tasks(vcpu=1.0, gib=4.0, least=2),
-    cold=Tasks(vcpu=1.0, gib=4.0, least=2),
-    keeper=Tasks(vcpu=1.0, gib=4.0, least=2),
-    board=Tasks(vcpu=0.5, gib=1.0, least=2),
-    nodes=3,
-    node="opensearch.r7g.large",
-    node_vcpu=2,
-    masters=3,
-    master="opensearch.m7g.medium",
-    copies=2,
-    disk_fill=0.75,
-    hot_days=14.0,
-    raw_months=1.0,
-    standard_months=3.0,
-    season_months=12.0,
-    lake_months=13.0,
-    warehouse_months=13.0,
-    backup_months=1.0,
-    retention_days=7.0,
-    rpu=8,
-    analyst_hours=1.0,
-    athena_tb=0.05,
-    endpoints=11,
-    endpoint_zones=3,
-    lake_s=15.0,
-    cadence="00-06:3600,06-23:300,23-24:900",
-    alarms=30,
-    secrets=4,
-    keys=3,
-    log_gib=10.0,
-)
-DEV = Sizing(
-    region="eu-west-2",
-    zones=2,
-    hosts=1,
-    peak=2.5,
-    utilisation=0.6,
-    shards=4,
-    live=Tasks(vcpu=0.25, gib=1.0, least=1),
-    cold=Tasks(vcpu=0.25, gib=2.0, least=1),
-    keeper=Tasks(vcpu=0.25, gib=1.0, least=1),
-    board=Tasks(vcpu=0.25, gib=0.5, least=1),
-    nodes=2,
-    node="opensearch.t3.small",
-    node_vcpu=2,
-    masters=0,
-    master="opensearch.t3.small",
-    copies=2,
-    disk_fill=0.75,
-    hot_days=14.0,
-    raw_months=1.0,
-    standard_months=3.0,
-    season_months=12.0,
-    lake_months=1.0,
-    warehouse_months=1.0,
-    backup_months=1.0,
-    retention_days=7.0,
-    rpu=4,
-    analyst_hours=0.25,
-    athena_tb=0.01,
-    endpoints=11,
-    endpoint_zones=2,
-    lake_s=60.0,
-    cadence="00-07:21600,07-20:3600,20-24:21600",
-    alarms=30,
-    secrets=4,
-    keys=3,
-    log_gib=1.0,
-)
+ENDPOINTS = 12  # interface endpoints: those of `infra.aws.stacks.network`
+_MANAGER = "opensearch.m7g.medium"
+_NODE_VCPU = 2  # of both profiles' nodes
+
+
+def sizing_of(profile: Profile, region: str = "eu-west-2") -> Sizing:
+    """What `profile` deploys, and how it is used: the latter is reckoned, and the same for all but what only prod has."""
+    prod = profile.keeps_data
+    return Sizing(
+        region=region,
+        zones=profile.zones,
+        hosts=profile.shop_least,
+        peak=2.5,
+        utilisation=0.6,
+        shards=4,
+        live=_tasks(profile.live),
+        cold=_tasks(profile.cold),
+        keeper=_tasks(profile.keeper),
+        board=_tasks(profile.board),
+        nodes=profile.search_nodes,
+        node=_of_search(profile.search_instance),
+        node_vcpu=_NODE_VCPU,
+        masters=profile.search_masters,
+        master=_MANAGER if profile.search_masters else _of_search(profile.search_instance),
+        copies=2 if profile.search_nodes > 1 else 1,
+        disk_fill=0.75,
+        hot_days=float(DOCUMENTS_DAYS),
+        raw_months=ORIGINALS_DAYS / 30,
+        standard_months=3.0,
+        season_months=12.0,
+        lake_months=13.0 if prod else 1.0,
+        warehouse_months=13.0 if prod else 1.0,
+        backup_months=1.0,
+        retention_days=RETENTION_H / 24,
+        rpu=profile.warehouse_rpu,
+        analyst_hours=1.0 if prod else 0.25,
+        athena_tb=0.05 if prod else 0.01,
+        endpoints=ENDPOINTS,
+        endpoint_zones=profile.endpoint_zones,
+        lake_s=float(Keeper().lake_cadence),
+        cadence=profile.warehouse_cadence,
+        alarms=30,
+        secrets=4,
+        keys=3,
+        log_gib=10.0 if prod else 1.0,
+    )
+
+
+def _tasks(size: Sized) -> Tasks:
+    return Tasks(vcpu=size.cpu / 1024, gib=size.memory_mib / 1024, least=size.least)
+
+
+def _of_search(instance: str) -> str:
+    """Its name among the prices."""
+    return f"opensearch.{instance.removesuffix('.search')}"
+
+
+PROD, DEV = sizing_of(profiles.PROD), sizing_of(profiles.DEV)
 PROFILES = {"dev": DEV, "prod": PROD}
 
 

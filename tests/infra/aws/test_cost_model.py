@@ -1,7 +1,9 @@
 """The cost model: its laws at any rate and with any levers, and what it says of the target."""
 
 import datetime as dt
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from consumers.keeper.cadence import Cadence
 from infra.aws.cost.levers import TARGET, TARGET_RATE, levers, thrifty
 from infra.aws.cost.model import Estimate, estimate, on_lambda
-from infra.aws.cost.sizing import DEV, PROD, Choice, Sizing
+from infra.aws.cost.sizing import DEV, ENDPOINTS, PROD, Choice, Sizing
 from infra.aws.cost.tables import prices_of, regions, sizes
 from infra.aws.cost.traffic import millions
 from runtime.errors import ConfigError
@@ -144,3 +146,10 @@ def test_what_is_not_checked_says_what_it_stands_on() -> None:
 def test_a_region_without_prices_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--region mars-1: there are prices of eu-west-2, us-east-1 only"):
         prices_of("mars-1")
+
+
+def test_the_sum_has_as_many_endpoints_as_the_network() -> None:
+    source = (Path(__file__).parents[3] / "infra/aws/stacks/network.py").read_text()
+    listed = re.search(r"^ENDPOINTS = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    assert len(listed[1].splitlines()) == ENDPOINTS
