@@ -43,7 +43,10 @@ _PARTS: dict[str, dict[str, str]] = {
         "ECS2": "Names, addresses and sizes only; whatever is secret comes from Secrets Manager.",
     },
     "analytics": {"IAM5[Resource::*]": _NO_RESOURCES},
-    "function": {"IAM5[Resource::*]": _NO_RESOURCES},
+    "function": {
+        "IAM5[Resource::*]": _NO_RESOURCES,
+        "SQS3": "The queue is itself where word of what failed goes; the records are on the stream for seven days.",
+    },
     "backup": {"KDF1": "Encryption of its own is for direct puts; a source that is a stream brings its key."},
 }
 
@@ -75,6 +78,11 @@ def _named(stack: DeploymentStack, part: str) -> dict[str, str]:
         "function": [f"{reference}/*"],
         "backup": ["<Bucket83908E77.Arn>/*"],
     }
+    if stack.inputs.transport == "kafka" and part in ("services", "storefront"):
+        name = f"storepulse-{stack.profile.name}"
+        found[part] += [
+            f"arn:<AWS::Partition>:kafka:{place}:{kind}/{name}/*/storepulse-*" for kind in ("topic", "group")
+        ]
     named = {f"IAM5[Resource::{resource}]": _KEYS for resource in found.get(part, ())}
     if part == "search" and not stack.profile.search_masters:
         named["OS4"] = named["OS7"] = "One node, to try things on: prod has masters and zones."

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -21,10 +21,7 @@ class Finding(NamedTuple):
     remedy: str
 
 
-class Clients(Protocol):
-    """Builds a boto3 client of a service."""
-
-    def __call__(self, service: str, /) -> Any: ...
+Clients = Callable[[str], Any]  # builds a boto3 client of a service
 
 
 def preflight(profile: Profile, inputs: Inputs, clients: Clients) -> list[Finding]:

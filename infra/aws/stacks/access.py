@@ -1,6 +1,6 @@
 """Gives a role what `infra.aws.grants` says of its process, on this deployment's things and no others."""
 
-from aws_cdk import Aws, Fn
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
 from infra.aws.environment import names_of
@@ -80,11 +80,10 @@ class Access:
     def _topics(self) -> list[str]:
         if self._cluster is None:
             return []
-        # arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/ID; topics and groups are .../topic/NAME/ID/TOPIC
-        parts = Fn.split("/", self._cluster, 3)
-        prefix = Fn.select(0, Fn.split(":cluster", self._cluster, 2))
-        inside = f"{parts[1]}/{parts[2]}"
-        return [self._cluster, f"{prefix}:topic/{inside}/storepulse-*", f"{prefix}:group/{inside}/storepulse-*"]
+        # The cluster's id is not known before it is there; its name is, and is once an account.
+        name = f"storepulse-{self._deployment.profile.name}"
+        inside = [self._data.format_arn(service="kafka", resource=f"{kind}/{name}/*") for kind in ("topic", "group")]
+        return [self._cluster, *(f"{prefix}/storepulse-*" for prefix in inside)]
 
     def _keys(self, process: str) -> list[str]:
         wanted = {"live": 1, "cold": 2, "keeper": 2, "function": 1, "shop": 1}.get(process, 0)

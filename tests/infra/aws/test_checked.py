@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import synthesised  # type: ignore[import-not-found]
+
+from infra.aws.testing import synthesised
 
 pytestmark = pytest.mark.soak
 
