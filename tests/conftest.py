@@ -5,10 +5,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from infra.local.endpoints import Endpoints
     from infra.local.kafka.testing import LocalBroker
+
+
+# How long one example takes on a busy machine says nothing of a law. All else is the profile in force, CI's included.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
