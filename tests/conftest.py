@@ -1,33 +1,44 @@
-"""What every test may ask for."""
+"""What every test may ask for. Imported before the first test, and once more by whoever hands tests out: what starts a
+part of the stack is imported when that part is asked for, as it takes four seconds."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from kafka.admin import KafkaAdminClient, NewTopic
+from hypothesis import settings
 
-from infra.local.endpoints import Endpoints
-from infra.local.home import Home
-from infra.local.kafka.testing import LocalBroker, local_broker
-from infra.local.settings import LocalSettings
-from infra.local.testing import local_stack
+if TYPE_CHECKING:
+    from infra.local.endpoints import Endpoints
+    from infra.local.kafka.testing import LocalBroker
+
+
+# How long one example takes on a busy machine says nothing of a law. All else is the profile in force, CI's included.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Endpoints]":
     """All parts, started when the first test asks. Tests make streams, tables and indices under names of their own."""
+    from infra.local.testing import local_stack
+
     with local_stack(tmp_path_factory.mktemp("stack")) as endpoints:
         yield endpoints
 
 
 @pytest.fixture(scope="session")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LocalBroker]":
     """A real broker. Who kills it waits until it is back."""
+    from infra.local.home import Home
+    from infra.local.kafka.testing import local_broker
+    from infra.local.settings import LocalSettings
+
     with local_broker(tmp_path_factory.mktemp("kafka"), Home.of(LocalSettings().local).downloads) as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
-def kafka(kafka_broker: LocalBroker) -> str:
+def kafka(kafka_broker: "LocalBroker") -> str:
     """Address of the broker."""
     return kafka_broker.address
 
@@ -35,6 +46,8 @@ def kafka(kafka_broker: LocalBroker) -> str:
 @pytest.fixture
 def new_topic(kafka: str) -> Callable[..., str]:
     """Makes a topic of so many partitions; its name."""
+    from kafka.admin import KafkaAdminClient, NewTopic
+
     made: list[str] = []
 
     def make(partitions: int) -> str:

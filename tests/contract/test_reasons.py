@@ -1,11 +1,11 @@
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from consumers.__main__ import consumers
 from consumers.stages.facts import InForce
 from consumers.stages.reference_testing import customer_list, price_list
 from consumers.stages.rules import Rules, thresholds_of
@@ -83,6 +83,4 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_the_command_prints_the_page() -> None:
-    command = [sys.executable, "-m", "consumers", "reasons"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == page()
+    assert CliRunner().invoke(consumers, ["reasons"], catch_exceptions=False).stdout == page()

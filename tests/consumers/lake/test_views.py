@@ -45,16 +45,23 @@ hits = st.lists(
 letters = st.lists(st.builds(letter, st.sampled_from("abc"), day=days, arrived_at=times, line=origins), max_size=12)
 
 
+_SCHEMAS = {table.name: schema_of(table) for table in (ORDERS, HITS, LETTERS, LINES)}
+
+
 class _Lake:
-    """The tables in memory, with the views on them."""
+    """The tables in memory, with the views on them. One at a time: all are made in one database, on the same views."""
+
+    _database = duckdb.connect(config={"threads": 1})  # a few rows each
+    _has_views = False
 
     def __init__(self, orders: list[Row], hits: Sequence[Row] = (), letters: Sequence[Row] = ()) -> None:
         lines = [line for row in orders for line in lines_of(row)]
-        self._database = duckdb.connect()
         for table, rows in ((ORDERS, orders), (HITS, hits), (LETTERS, letters), (LINES, lines)):
-            self._database.register(table.name, pa.Table.from_pylist(list(rows), schema=schema_of(table)))
-        for name, text in VIEWS.items():
-            self._database.execute(f"CREATE VIEW {name} AS {text}")
+            self._database.register(table.name, pa.Table.from_pylist(list(rows), schema=_SCHEMAS[table.name]))
+        if not _Lake._has_views:
+            for name, text in VIEWS.items():
+                self._database.execute(f"CREATE VIEW {name} AS {text}")
+            _Lake._has_views = True
 
     def all(self, view: str) -> list[Row]:
         result = self._database.execute(f"SELECT * FROM {view}")

@@ -3,10 +3,6 @@
 import base64
 import json
 import random
-import re
-import subprocess
-import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -321,27 +317,3 @@ def test_the_documents_list_of_metrics_is_the_codes() -> None:
 def test_the_documents_list_of_settings_has_the_functions_own() -> None:
     document = (Path(__file__).parents[4] / "docs" / "lambda.md").read_text()
     assert all(f"STOREPULSE_FUNCTION_{name.upper()}" in document for name in LambdaSourceSettings.__dataclass_fields__)
-
-
-_IMPORTED = """
-import sys
-from importlib.metadata import packages_distributions
-import consumers.lambda_process
-of = packages_distributions()
-roots = {name.partition(".")[0] for name in sys.modules}
-print(*sorted({found for root in roots - sys.stdlib_module_names for found in of.get(root, ())}))
-"""
-
-
-def test_a_cold_start_imports_nothing_that_is_locked_for_other_processes_alone() -> None:
-    root = Path(__file__).parents[4]
-    groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
-    named = {name: {re.split(r"[\[=]", each)[0] for each in groups[name]} for name in ("consumers", "producers")}
-    locked = set(re.findall(r"^([\w.-]+)==", (root / "requirements" / "function.txt").read_text(), re.MULTILINE))
-    others = (named["consumers"] | named["producers"]) - locked
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORTED], cwd=root, capture_output=True, text=True, timeout=60, check=True
-    )
-    imported = set(done.stdout.split())
-    assert {"msgspec", "opensearch-py", "protobuf"} <= imported
-    assert not imported & others
