@@ -21,6 +21,9 @@ RETENTION_H = 168  # of a stream: seven days, for as long as a store may be away
 ORIGINALS_DAYS = 30  # of raw records and letters: docs/privacy.md promises it
 DOCUMENTS_DAYS = 14  # of live documents: `[live] window_days`, past which an order goes to `orders-late` anyway
 FUNCTION_FAILURES = "storepulse-function-failures"
+PAGES = "storepulse-pages"  # alarms that wake somebody
+TICKETS = "storepulse-tickets"  # alarms that can wait for the morning
+REPORTS = "storepulse-reports"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,7 @@ def resources(names: Names = _DEFAULTS) -> Resources:
         index_templates=templates(refresh_ms=names.live.refresh_ms, replicas=names.live.replicas),
         index_policies=index_policies(),
         queues=(Queue(name=FUNCTION_FAILURES, retention_s=14 * 86_400),),  # as long as SQS keeps anything
-        topics=("storepulse-alarms", "storepulse-reports"),
+        topics=(PAGES, TICKETS, REPORTS),
         warehouse_tables=tuple(table.name for table in SCHEMA.tables),
     )
 

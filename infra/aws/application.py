@@ -1,15 +1,14 @@
 """The CDK application: every stack of one deployment. Synthesises without docker, an account or a network."""
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from dashboards.cloudwatch import Deployed
 from infra.aws.acknowledged import acknowledge
 from infra.aws.environment import names_of
-from infra.aws.figures import Names, watched
+from infra.aws.figures import watched
 from infra.aws.inputs import Inputs
 from infra.aws.profiles import Profile
 from infra.aws.stacks.access import Access
@@ -26,9 +25,7 @@ from infra.aws.stacks.search import Search
 from infra.aws.stacks.services import Services
 from infra.aws.stacks.storefront import Storefront
 from infra.aws.stacks.warehouse import Warehouse
-from infra.resources import resources
-
-Watch = Callable[[Names], tuple[Sequence[Mapping[str, Any]], str]]
+from infra.resources import PAGES, TICKETS, resources
 
 # Written down by the CDK's tools; pinned, so that a template does not change with who makes it.
 CONTEXT = {
@@ -43,10 +40,9 @@ def application(
     inputs: Inputs,
     out: Path,
     *,
-    watch: Watch = watched,
     checked: bool = True,
 ) -> App:
-    """The application, not synthesised yet. `watch` makes alarms and the dashboard of the names of what is deployed.
+    """The application, not synthesised yet.
 
     `checked`: by cdk-nag too; then a finding that nobody has acknowledged makes the synthesis raise.
     """
@@ -68,29 +64,29 @@ def application(
     has_backup = profile.originals_backup and not kafka
     if has_backup:
         Backup(app, deployment, data)
-    topic = Notifications(app, deployment, data).topics["storepulse-alarms"].topic_arn
+    topics = Notifications(app, deployment, data).topics
     known = deployment.resources
-    names: Names = {
-        "region": inputs.region,
-        "account": inputs.account,
-        "page_topic": topic,
-        "ticket_topic": topic,
-        "stream": () if kafka else tuple(stream.name for stream in known.streams),
-        "domain": (f"storepulse-{profile.name}",),
-        "workgroup": (f"storepulse-{profile.name}",),
-        "table": tuple(table.name for table in known.tables),
-        "function": (f"storepulse-{profile.name}-access",) if has_function else (),
-        "queue": tuple(queue.name for queue in known.queues) if has_function else (),
-        "delivery": tuple(f"storepulse-{profile.name}-backup-{kind}" for kind in ("transactions", "access"))
-        if has_backup
-        else (),
-        "balancer": (shop.balancer.load_balancer_full_name,),
-        "targets": (shop.target.target_group_full_name,),
-        "cluster": (services.cluster.cluster_name,),
-        "service": ("live", "cold", "keeper", "board"),
-        "hosts": (shop.group_name,),
-    }
-    alarms, dashboard = watch(names)
+    backups = tuple(f"storepulse-{profile.name}-backup-{kind}" for kind in ("transactions", "access"))
+    alarms, dashboard = watched(
+        Deployed(
+            region=inputs.region,
+            account=inputs.account,
+            page_topic=topics[PAGES].topic_arn,
+            ticket_topic=topics[TICKETS].topic_arn,
+            stream=() if kafka else tuple(stream.name for stream in known.streams),
+            domain=(f"storepulse-{profile.name}",),
+            workgroup=(f"storepulse-{profile.name}",),
+            table=tuple(table.name for table in known.tables),
+            function=(f"storepulse-{profile.name}-access",) if has_function else (),
+            queue=tuple(queue.name for queue in known.queues) if has_function else (),
+            delivery=backups if has_backup else (),
+            balancer=(shop.balancer.load_balancer_full_name,),
+            targets=(shop.target.target_group_full_name,),
+            cluster=(services.cluster.cluster_name,),
+            service=("live", "cold", "keeper", "board"),
+            hosts=(shop.group_name,),
+        )
+    )
     Observability(app, deployment, alarms, dashboard)
     for stack in app.node.children:
         assert isinstance(stack, DeploymentStack)

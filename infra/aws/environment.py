@@ -22,6 +22,7 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     "live": ("STOREPULSE_OPENSEARCH_URL",),
     "cold": (),
     "keeper": ("STOREPULSE_OPENSEARCH_URL", "STOREPULSE_WAREHOUSE_PASSWORD"),
+    "operator": ("STOREPULSE_OPENSEARCH_URL", "STOREPULSE_WAREHOUSE_PASSWORD"),
     "board": ("STOREPULSE_OPENSEARCH_URL",),
 }
 
@@ -46,7 +47,7 @@ def names_of(inputs: Inputs) -> Names:
 
 
 def environments(inputs: Inputs, profile: Profile, at: Addresses) -> dict[str, Environment]:
-    """By process: live, cold, keeper, board, function, agent, storefront."""
+    """By process: live, cold, keeper, operator, board, function, agent, storefront."""
     names = names_of(inputs)
     base = {"STOREPULSE_AWS_REGION": inputs.region}
     shop = {"STOREPULSE_SHOP_TIME_ZONE": inputs.time_zone, "STOREPULSE_SHOP_CURRENCY": inputs.currency}
@@ -96,10 +97,12 @@ def environments(inputs: Inputs, profile: Profile, at: Addresses) -> dict[str, E
         | lake
         | warehouse
         | keeper
+        | metrics
         | {"STOREPULSE_REFERENCE_BUCKET": names.reference.bucket},
+        "operator": base | shop | streams | judging | lake | warehouse | live | cold,
         "board": shop | {"STOREPULSE_BOARD_HOST": "0.0.0.0", "STOREPULSE_BOARD_PORT": str(BOARD_PORT)},
         "function": base | shop | functions | judging,
-        "agent": base | streams | _agent(),
+        "agent": base | streams | metrics | _agent(),
         "storefront": {
             "STOREPULSE_STOREFRONT_PORT": str(SHOP_PORT),
             "STOREPULSE_STOREFRONT_SPOOL": SPOOL,

@@ -19,6 +19,10 @@ _LEASES = (
     "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
     "dynamodb:DeleteItem",
 )  # fmt: skip
+_LAKE_TABLES = (
+    "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable",
+)  # fmt: skip
+_CLAIMS = ("s3:PutObject", "s3:DeleteObject")  # of attempts
 _READ = ("s3:GetObject", "s3:ListBucket")
 _WRITE = (*_READ, "s3:PutObject", "s3:DeleteObject")
 # Over Kafka: as a member of a group, and as a sender.
@@ -56,12 +60,24 @@ GRANTS: Mapping[str, Grants] = {
         "keeper lease": _LEASES,
         "lake": _WRITE,
         "restricted": _READ,
-        "restricted letters": ("s3:PutObject", "s3:DeleteObject"),  # claims of attempts
+        "restricted letters": _CLAIMS,
         "reference": _READ,
-        "catalogue": (
-            "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
-            "glue:DeleteTable",
-        ),
+        "catalogue": _LAKE_TABLES,
+        "metrics": ("cloudwatch:PutMetricData",),
+    },
+    # What people run by hand: migrate, account, letters, status, drain, rewind, identity.
+    "operator": {
+        "streams": tuple(dict.fromkeys((*_READ_STREAM, *_WRITE_STREAM))),
+        "topics": tuple(dict.fromkeys((*_CONSUME, *_SEND))),
+        "live leases": _LEASES,
+        "cold leases": _LEASES,
+        "keeper lease": ("dynamodb:GetItem",),
+        "lake": _WRITE,
+        "restricted": _READ,
+        "restricted letters": _CLAIMS,
+        "reference": _READ,
+        "catalogue": _LAKE_TABLES,
+        "identity": ("secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"),
     },
     "board": {},
     "function": {
@@ -75,4 +91,10 @@ GRANTS: Mapping[str, Grants] = {
     },
 }  # fmt: skip
 
-NAMESPACES = {"live": "Storepulse/Fleet", "cold": "Storepulse/Fleet", "shop": "KinesisProducerLibrary"}
+HEALTH = "Storepulse/Health"
+NAMESPACES = {
+    "live": ("Storepulse/Fleet",),
+    "cold": ("Storepulse/Fleet",),
+    "keeper": (HEALTH,),
+    "shop": ("KinesisProducerLibrary", HEALTH),
+}

@@ -71,7 +71,7 @@ _NODE_VCPU = 2  # of both profiles' nodes
 
 
 def sizing_of(profile: Profile, region: str = "eu-west-2") -> Sizing:
-    """What `profile` deploys, and how it is used: the latter is reckoned, and the same for all but what only prod has."""
+    """What `profile` deploys, and how it is used, which is reckoned: no account was asked."""
     prod = profile.keeps_data
     return Sizing(
         region=region,

@@ -8,8 +8,6 @@ from infra.aws.grants import GRANTS, NAMESPACES, Thing
 from infra.aws.stacks.base import Deployment
 from infra.aws.stacks.data import Data
 
-_HEALTH = "Storepulse/Health"  # what processes say of themselves beside the fleet's metrics
-
 
 class Access:
     """Grants for the roles of one deployment. `cluster`: ARN of Kafka's, where it carries the events."""
@@ -30,12 +28,11 @@ class Access:
 
     def _give(self, role: iam.IRole, process: str, thing: Thing, actions: tuple[str, ...]) -> None:
         if thing == "metrics":
-            spaces = [NAMESPACES[process], _HEALTH]
             role.add_to_principal_policy(
                 iam.PolicyStatement(
                     actions=list(actions),
                     resources=["*"],  # it knows no resources; the condition bounds it
-                    conditions={"StringEquals": {"cloudwatch:namespace": spaces}},
+                    conditions={"StringEquals": {"cloudwatch:namespace": list(NAMESPACES[process])}},
                 )
             )
             return
@@ -86,5 +83,5 @@ class Access:
         return [self._cluster, *(f"{prefix}/storepulse-*" for prefix in inside)]
 
     def _keys(self, process: str) -> list[str]:
-        wanted = {"live": 1, "cold": 2, "keeper": 2, "function": 1, "shop": 1}.get(process, 0)
+        wanted = {"live": 1, "cold": 2, "keeper": 2, "operator": 2, "function": 1, "shop": 1}.get(process, 0)
         return [self._data.key.key_arn, self._data.restricted_key.key_arn][:wanted]

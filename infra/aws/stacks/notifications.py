@@ -1,6 +1,7 @@
 """Who is told: topics of alarms and reports, the sender of mail, and the budget."""
 
 from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
@@ -26,6 +27,15 @@ class Notifications(DeploymentStack):
 
     def _topic(self, name: str, key: kms.IKey) -> sns.Topic:
         topic = sns.Topic(self, name.title().replace("-", ""), topic_name=name, master_key=key, enforce_ssl=True)
+        # A topic with a policy of its own takes nothing from a service that the policy does not name.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.inputs.account}},
+            )
+        )
         topic.add_subscription(subscriptions.EmailSubscription(self.inputs.email))
         return topic
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import CfnResource, CfnWaitConditionHandle
+from aws_cdk import CfnResource
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
@@ -11,7 +11,7 @@ from infra.aws.stacks.base import Deployment, DeploymentStack
 
 
 class Observability(DeploymentStack):
-    """`alarms`: bodies of PutMetricAlarm. `dashboard`: the body of PutDashboard, JSON; empty: none."""
+    """`alarms`: bodies of PutMetricAlarm. `dashboard`: the body of PutDashboard, JSON."""
 
     def __init__(
         self,
@@ -23,12 +23,9 @@ class Observability(DeploymentStack):
         super().__init__(scope, "observability", deployment)
         for alarm in alarms:
             CfnResource(self, _identifier(alarm["AlarmName"]), type="AWS::CloudWatch::Alarm", properties=dict(alarm))
-        if not alarms:  # CloudFormation takes no stack without a resource
-            CfnWaitConditionHandle(self, "Empty")
-        if dashboard:
-            cloudwatch.CfnDashboard(
-                self, "Dashboard", dashboard_name=f"storepulse-{self.profile.name}", dashboard_body=dashboard
-            )
+        cloudwatch.CfnDashboard(
+            self, "Dashboard", dashboard_name=f"storepulse-{self.profile.name}", dashboard_body=dashboard
+        )
 
 
 def _identifier(name: str) -> str:

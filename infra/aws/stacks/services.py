@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secrets
 from constructs import Construct
 
+from contract.health import FLEET
 from infra.aws.environment import BOARD_PORT, Addresses, environments, names_of
 from infra.aws.images import image
 from infra.aws.profiles import Tasks
@@ -54,6 +55,7 @@ class Services(DeploymentStack):
             },
             "board": {"STOREPULSE_OPENSEARCH_URL": search.urls[BOARD]},
         }
+        self._secrets["operator"] = self._secrets["keeper"]
         self.cluster = ecs.Cluster(
             self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
         )
@@ -63,6 +65,7 @@ class Services(DeploymentStack):
         live = self._service("live", profile.live, consumers, ["live"])
         cold = self._service("cold", profile.cold, consumers, ["cold"])
         self._service("keeper", profile.keeper, consumers, ["keeper"])
+        self._task("operator", profile.keeper, consumers, ["--help"])  # `aws ecs run-task` says what it is to do
         board = self._service("board", profile.board, image(self, "dashboards"), ["board"])
         if not deployment.over_kafka:  # groups have no lag of ours in CloudWatch
             self._follow(live, profile.live, (names.live.application, names.live.access_application), profile.lag_s)
@@ -70,9 +73,9 @@ class Services(DeploymentStack):
             self._follow(cold, profile.cold, (names.cold.application, names.cold.access_application), 6 * profile.lag_s)
         self._show(board)
 
-    def _service(
+    def _task(
         self, name: str, tasks: Tasks, source: assets.DockerImageAsset, command: list[str]
-    ) -> ecs.FargateService:
+    ) -> ecs.FargateTaskDefinition:
         role = iam.Role(
             self, f"{name.title()}Role", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"), description=name
         )
@@ -98,6 +101,11 @@ class Services(DeploymentStack):
             stop_timeout=Duration.seconds(STOP_S),
             port_mappings=[ecs.PortMapping(container_port=BOARD_PORT)] if name == "board" else None,
         )
+        return definition
+
+    def _service(
+        self, name: str, tasks: Tasks, source: assets.DockerImageAsset, command: list[str]
+    ) -> ecs.FargateService:
         group = "board" if name == "board" else "workers"
         is_alone = tasks.most == 1
         return ecs.FargateService(
@@ -105,7 +113,7 @@ class Services(DeploymentStack):
             name.title(),
             cluster=self.cluster,
             service_name=name,
-            task_definition=definition,
+            task_definition=self._task(name, tasks, source, command),
             desired_count=tasks.least,
             vpc_subnets=self._network.inner,
             security_groups=[self._network.groups[group]],
@@ -158,9 +166,12 @@ class Services(DeploymentStack):
         )
 
 
-def _lag(application: str) -> cloudwatch.MathExpression:
-    """The lag of an application's furthest shard (ms). Alarms take no SEARCH, and shards come and go by themselves."""
-    query = f"SELECT MAX(Lag) FROM SCHEMA(\"Storepulse/Fleet\", Application, Shard) WHERE Application = '{application}'"
-    return cloudwatch.MathExpression(
-        expression=query, using_metrics={}, label=f"lag of {application}", period=Duration.minutes(1)
+def _lag(application: str) -> cloudwatch.Metric:
+    """The lag of an application's furthest shard (ms)."""
+    return cloudwatch.Metric(
+        namespace=FLEET,
+        metric_name="Lag",
+        dimensions_map={"Application": application},
+        statistic="Maximum",
+        period=Duration.minutes(1),
     )

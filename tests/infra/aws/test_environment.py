@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from consumers.keeper.settings import KeeperSettings
-from consumers.settings import ColdSettings, LambdaSettings, LiveSettings
+from consumers.account.settings import AccountSettings
+from consumers.fleet.settings import FleetSettings
+from consumers.keeper.settings import KeeperSettings, MigrateSettings
+from consumers.letters.settings import LettersSettings
+from consumers.settings import ColdSettings, IdentitySettings, LambdaSettings, LiveSettings
 from dashboards.board.settings import BoardSettings
 from infra.aws.environment import SECRETS, Addresses, environments
 from infra.aws.inputs import Inputs
@@ -29,6 +32,28 @@ CLASSES: dict[str, type[Any]] = {
     "storefront": StorefrontSettings,
 }
 SECRET = {"function": ("STOREPULSE_OPENSEARCH_URL",), **SECRETS}
+
+
+# What is run by hand reads what it needs of one environment.
+BY_HAND = (AccountSettings, LettersSettings, MigrateSettings, IdentitySettings, FleetSettings)
+
+
+def taken_by(kind: type[Any], given: dict[str, str]) -> set[str]:
+    """Variables that the settings of `kind` know, loaded."""
+    settings = load(kind, file=Path(os.devnull), environ=given)
+    return {
+        f"STOREPULSE_{section.name}_{field.name}".upper()
+        for section in dataclasses.fields(settings)
+        for field in dataclasses.fields(getattr(settings, section.name))
+    }
+
+
+def test_what_people_run_by_hand_takes_all_that_its_task_is_given() -> None:
+    inputs = Inputs(account="111122223333", region="eu-west-1", suffix="corner-shop")
+    given = environments(inputs, PROFILES["prod"], Addresses(warehouse_host="host", warehouse_role="arn"))["operator"]
+    given |= dict.fromkeys(SECRETS["operator"], "https://user:word@host:443")
+
+    assert given.keys() <= set().union(*(taken_by(kind, given) for kind in BY_HAND))
 
 
 @pytest.mark.parametrize("transport", ["kinesis", "kafka"])
