@@ -8,6 +8,8 @@ import msgspec
 from contract.figures_page import document, page
 from dashboards.board.serve import serve
 from dashboards.board.settings import BoardSettings
+from dashboards.preview.command import preview
+from dashboards.quicksight.command import quicksight
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 
@@ -31,6 +33,9 @@ def figures(as_json: bool) -> None:
     """Print the list of figures: what each means, and how each store computes it. It is docs/figures.md."""
     click.echo(msgspec.json.encode(document()).decode() if as_json else page(), nl=as_json)
 
+
+dashboards.add_command(quicksight)
+dashboards.add_command(preview)
 
 if __name__ == "__main__":
     run(dashboards)

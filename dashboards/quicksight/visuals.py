@@ -58,23 +58,25 @@ class Pen:
 
     def line(self, title: str, figures: Sequence[str], by: By, *, colour: str = "", period: Period = "chosen") -> Visual:
         """Figures along an axis; `colour`: a line for each value of a column."""
+        visual = f"line-{by.column}"
         wells = {
-            "Category": [self._dimension("line", figures, by, "x")],
-            "Values": [self._measure("line", name, place, figures) for place, name in enumerate(figures)],
-            "Colors": [self._dimension("line", figures, By(column=colour), "c")] if colour else [],
+            "Category": [self._dimension(visual, figures, by, "x")],
+            "Values": [self._measure(visual, name, place, figures) for place, name in enumerate(figures)],
+            "Colors": [self._dimension(visual, figures, By(column=colour), "c")] if colour else [],
         }
         chart = {"Type": "LINE", "FieldWells": {"LineChartAggregatedFieldWells": wells}}
         chart["SortConfiguration"] = {"CategorySort": [_sort(wells["Category"][0], "ASC")]}
-        return self._visual("LineChartVisual", f"line-{by.column}", figures, title, chart, period)
+        return self._visual("LineChartVisual", visual, figures, title, chart, period)
 
     def bar(
         self, title: str, figures: Sequence[str], by: By, *, first: int = 0, colour: str = "", period: Period = "chosen"
     ) -> Visual:
         """Bars; `first`: only so many, the largest first, lying. Else in the order of the axis."""
+        visual = f"bar-{by.column}"
         wells = {
-            "Category": [self._dimension("bar", figures, by, "x")],
-            "Values": [self._measure("bar", name, place, figures) for place, name in enumerate(figures)],
-            "Colors": [self._dimension("bar", figures, By(column=colour), "c")] if colour else [],
+            "Category": [self._dimension(visual, figures, by, "x")],
+            "Values": [self._measure(visual, name, place, figures) for place, name in enumerate(figures)],
+            "Colors": [self._dimension(visual, figures, By(column=colour), "c")] if colour else [],
         }
         chart: Json = {"FieldWells": {"BarChartAggregatedFieldWells": wells}}
         chart["Orientation"] = "HORIZONTAL" if first else "VERTICAL"
@@ -82,19 +84,19 @@ class Pen:
         ordered = _sort(wells["Values"][0], "DESC") if first else _sort(wells["Category"][0], "ASC")
         limit = {"CategoryItemsLimit": {"ItemsLimit": first, "OtherCategories": "EXCLUDE"}} if first else {}
         chart["SortConfiguration"] = {"CategorySort": [ordered], **limit}
-        return self._visual("BarChartVisual", f"bar-{by.column}", figures, title, chart, period)
+        return self._visual("BarChartVisual", visual, figures, title, chart, period)
 
     def combo(self, title: str, bars: Sequence[str], lines: Sequence[str], by: By, *, period: Period = "chosen") -> Visual:
         """Bars and lines over the same axis."""
-        every = [*bars, *lines]
+        visual, every = f"combo-{by.column}", [*bars, *lines]
         wells = {
-            "Category": [self._dimension("combo", every, by, "x")],
-            "BarValues": [self._measure("combo", name, place, every) for place, name in enumerate(bars)],
-            "LineValues": [self._measure("combo", name, place + len(bars), every) for place, name in enumerate(lines)],
+            "Category": [self._dimension(visual, every, by, "x")],
+            "BarValues": [self._measure(visual, name, place, every) for place, name in enumerate(bars)],
+            "LineValues": [self._measure(visual, name, place + len(bars), every) for place, name in enumerate(lines)],
         }
         chart = {"FieldWells": {"ComboChartAggregatedFieldWells": wells}, "BarsArrangement": "CLUSTERED"}
         chart["SortConfiguration"] = {"CategorySort": [_sort(wells["Category"][0], "ASC")]}
-        return self._visual("ComboChartVisual", f"combo-{by.column}", every, title, chart, period)
+        return self._visual("ComboChartVisual", visual, every, title, chart, period)
 
     def heat(self, title: str, figure: str, rows: str, columns: str, *, period: Period = "chosen") -> Visual:
         """A figure by two dimensions, as shades."""
@@ -119,12 +121,13 @@ class Pen:
 
     def table(self, title: str, figures: Sequence[str], by: By, *, period: Period = "chosen") -> Visual:
         """Figures by a dimension, largest first."""
+        visual = f"table-{by.column}"
         wells = {
-            "GroupBy": [self._dimension("table", figures, by, "x")],
-            "Values": [self._measure("table", name, place, figures) for place, name in enumerate(figures)],
+            "GroupBy": [self._dimension(visual, figures, by, "x")],
+            "Values": [self._measure(visual, name, place, figures) for place, name in enumerate(figures)],
         }
         headings = [
-            {"FieldId": self._id("table", figures, "x"), "CustomLabel": heading_of(by.column)},
+            {"FieldId": self._id(visual, figures, "x"), "CustomLabel": heading_of(by.column)},
             *({"FieldId": each["NumericalMeasureField"]["FieldId"]} for each in wells["Values"]),
         ]
         chart = {
@@ -132,7 +135,7 @@ class Pen:
             "FieldOptions": {"SelectedFieldOptions": headings},
             "SortConfiguration": {"RowSort": [_sort(wells["Values"][0], "DESC")]},
         }
-        return self._visual("TableVisual", f"table-{by.column}", figures, title, chart, period)
+        return self._visual("TableVisual", visual, figures, title, chart, period)
 
     def map(self, title: str, figure: str, column: str, *, period: Period = "chosen") -> Visual:
         """Countries, shaded."""
@@ -197,7 +200,7 @@ class Pen:
 
     def _id(self, visual: str, figures: Sequence[str], place: str) -> str:
         # By the first figure alone: a sheet has one visual of a kind and axis for it.
-        return "-".join(filter(None, (self.sheet, visual, figures[0].replace("_", "-"), place)))
+        return "-".join(filter(None, (self.sheet, visual, figures[0], place))).replace("_", "-")
 
 
 def heading_of(column: str) -> str:
