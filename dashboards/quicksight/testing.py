@@ -47,7 +47,7 @@ class FakeQuickSight:
         self.schedules: dict[str, dict[str, Json]] = defaultdict(dict)
         self.properties: dict[str, Json] = {}
         self._looks: dict[tuple[str, str], int] = {}
-        self._failed: dict[tuple[str, str], str] = {}
+        self._failed: dict[tuple[str, str, int], str] = {}
 
     def attach(self, client: Any, *, elsewhere: Collection[str] = ()) -> Any:
         """Answer this client's calls. Those `elsewhere` are taken note of, and answered by whoever is behind it."""
@@ -152,7 +152,7 @@ class FakeQuickSight:
         kept, status = thing["versions"][number - 1], self._progress(kind, name, number)
         state: Json = {"Status": status}
         if status.endswith("FAILED"):
-            error = {"Type": "UNKNOWN" if kind == "data-source" else "INTERNAL_FAILURE", "Message": self._failed[kind, name]}
+            error = {"Type": "UNKNOWN" if kind == "data-source" else "INTERNAL_FAILURE", "Message": self._failed[kind, name, number if kind == "dashboard" else 0]}
             state |= {"ErrorInfo": error} if kind == "data-source" else {"Errors": [error]}
         found: Json = {"Arn": thing["arn"], KINDS[kind].id_key: name, "Name": kept["Name"], "CreatedTime": _WHEN}
         if kind == "data-source":
@@ -200,7 +200,7 @@ class FakeQuickSight:
         status = {"CREATION_IN_PROGRESS": "RUNNING", "CREATION_FAILED": "FAILED"}.get(progress, "COMPLETED")
         error = None
         if status == "FAILED":
-            error = {"Type": "SQL_EXCEPTION", "Message": self._failed["data-set", name]}
+            error = {"Type": "SQL_EXCEPTION", "Message": self._failed["data-set", name, 0]}
         ingestion: Json = {"Arn": "ingestion", "IngestionStatus": status, "CreatedTime": _WHEN}
         return {"Ingestion": {**ingestion, **({"ErrorInfo": error} if error else {})}}
 
@@ -241,13 +241,14 @@ class FakeQuickSight:
         doing = "CREATION" if number == 1 or kind in {"theme", "dashboard"} else "UPDATE"
         if self._looks[kind, name] <= _LOOKS:
             return f"{doing}_IN_PROGRESS"
+        key = (kind, name, number if kind == "dashboard" else 0)
         if self._looks[kind, name] == _LOOKS + 1 and name in self.fails:  # decided once
-            self._failed[kind, name] = self.fails.pop(name)
-        return f"{doing}_{'FAILED' if (kind, name) in self._failed else 'SUCCESSFUL'}"
+            self._failed[key] = self.fails.pop(name)
+        return f"{doing}_{'FAILED' if key in self._failed else 'SUCCESSFUL'}"
 
     def _begin(self, kind: str, name: str) -> None:
         self._looks[kind, name] = 0
-        self._failed.pop((kind, name), None)
+        self._failed.pop((kind, name, 0), None)
 
     def _look_at_references(self, kind: str, told: Json) -> None:
         arns = {thing["arn"] for thing in self.things.values()}

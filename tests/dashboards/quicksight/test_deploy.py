@@ -142,7 +142,7 @@ def test_what_a_killed_deployment_left_behind_is_made_anew(account, fake, wanted
     deploy(account, wanted, quiet)
     thing = fake.things["analysis", "storepulse"]
     fake.tags[thing["arn"]].pop(CONTENT_TAG)  # killed before it was marked
-    fake._failed["data-source", "storepulse-warehouse"] = "gone wrong"
+    fake._failed["data-source", "storepulse-warehouse", 0] = "gone wrong"
     assert [(each.action, each.resource.name) for each in plan(account, wanted)] == [
         ("create anew", "data-source storepulse-warehouse"),
         ("update", "analysis storepulse"),
