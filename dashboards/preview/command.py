@@ -39,7 +39,7 @@ def preview(
     currency: str | None,
     as_json: bool,
 ) -> None:
-    """QuickSight's sheets as one HTML page, drawn from the warehouse by the definitions that `quicksight deploy` uses."""
+    """QuickSight's sheets as one HTML page: the definitions that are deployed, drawn from the warehouse."""
     if currency is not None and not is_currency(currency):
         raise ConfigError(f"--currency {currency!r}: ISO 4217 has codes like GBP")
     sheets = (region_sheets if regions else shop_sheets)(settings.shop.currency)

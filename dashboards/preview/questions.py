@@ -42,7 +42,7 @@ class Question:
 
 
 def parameters(definition: Json, today: dt.date, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by name: what is chosen, else the definition's defaults. Raises ValueError for a default of another form."""
+    """Values by name: what is chosen, else the defaults. Raises ValueError for a default of another form."""
     found: dict[str, Any] = {}
     for declared in definition["ParameterDeclarations"]:
         (told,) = declared.values()

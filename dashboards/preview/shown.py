@@ -52,7 +52,7 @@ def ordered(visual: Json, question: Question, rows: Sequence[Sequence[Any]]) -> 
     found = list(rows)
     dimensions = [place for place, well in enumerate(question.wells) if well.figure is None]
     found.sort(key=lambda row: [_key(row[place]) for place in dimensions])
-    for sort in _sorts(chart.get("SortConfiguration", {})):
+    for sort in reversed(_sorts(chart.get("SortConfiguration", {}))):  # the first one decides
         found.sort(key=lambda row: _key(row[places[sort["FieldId"]]]), reverse=sort["Direction"] == "DESC")
     limit = chart.get("SortConfiguration", {}).get("CategoryItemsLimit", {}).get("ItemsLimit")
     return found[:limit] if limit else found
@@ -71,10 +71,10 @@ def drawn(visual: Json, question: Question, rows: Sequence[Sequence[Any]], value
         "wells": [
             {
                 "role": well.role,
-                "label": well.figure.title if well.figure else heading_of(well.column),
+                "label": _heading(well),
                 "measure": well.figure is not None,
                 "place": well.column == "region",
-                "share": bool(well.format) and "PercentageDisplayFormatConfiguration" in well.format,
+                "share": "PercentageDisplayFormatConfiguration" in (well.format or {}),
             }
             for well in question.wells
         ],
@@ -86,6 +86,12 @@ def drawn(visual: Json, question: Question, rows: Sequence[Sequence[Any]], value
             for row in ordered(visual, question, rows)
         ],
     }
+
+
+def _heading(well: Well) -> str:
+    if well.figure:
+        return well.figure.title
+    return well.granularity.capitalize() or heading_of(well.column)
 
 
 def _sorts(told: Json) -> list[Json]:

@@ -28,7 +28,9 @@ def warehouse(settings: Warehouse) -> Iterator[Ask]:
             timeout=math.ceil(settings.timeout_s),
         )
     except (Error, OSError) as error:
-        raise ConfigError(f"{place} does not answer: {error}; is it up (`make up`), and is [warehouse] right?") from error
+        raise ConfigError(
+            f"{place} does not answer: {error}; is it up (`make up`), and is [warehouse] right?"
+        ) from error
 
     def ask(text: str) -> Sequence[Sequence[Any]]:
         try:
@@ -36,7 +38,9 @@ def warehouse(settings: Warehouse) -> Iterator[Ask]:
             cursor.execute(text)
             return list(cursor.fetchall())
         except (Error, OSError) as error:
-            raise ConfigError(f"{place} refuses a query: {error}; `python -m consumers migrate` makes its tables") from error
+            raise ConfigError(
+                f"{place} refuses a query: {error}; `python -m consumers migrate` makes its tables"
+            ) from error
 
     try:
         yield ask

@@ -142,7 +142,10 @@ class Account:
         told = self._call(
             f"read the schedules of {resource.name}", self._client.list_refresh_schedules, DataSetId=resource.id
         )
-        return [{key: each[key] for key in ("ScheduleId", "ScheduleFrequency", "RefreshType")} for each in told["RefreshSchedules"]]
+        return [
+            {key: each[key] for key in ("ScheduleId", "ScheduleFrequency", "RefreshType")}
+            for each in told["RefreshSchedules"]
+        ]
 
     def schedule(self, resource: Resource, wanted: Iterable[Json], properties: Json | None) -> None:
         """Exactly these schedules. Properties come first: an incremental schedule needs its window."""

@@ -39,7 +39,9 @@ def _of_data_set(data_set: Resource, columns: list[str]) -> Iterator[str]:
     yield from (f"column {name} twice" for name in _twice(columns))
     if len(table["CustomSql"]["SqlQuery"]) > SQL_LETTERS:
         yield f"its SQL is longer than {SQL_LETTERS} letters"
-    for (transform,) in (each.values() for each in data_set.request["LogicalTableMap"]["rows"].get("DataTransforms", [])):
+    for (transform,) in (
+        each.values() for each in data_set.request["LogicalTableMap"]["rows"].get("DataTransforms", [])
+    ):
         if transform["ColumnName"] not in columns:
             yield f"a transform is of {transform['ColumnName']}, which its SQL lacks"
     for each in data_set.schedules:
@@ -65,7 +67,9 @@ def _of_definition(definition: Json, columns: dict[str, list[str]]) -> Iterator[
         calculated.setdefault(each["DataSetIdentifier"], []).append(each["Name"])
     for name, fields in calculated.items():
         own = known.get(name) or []
-        yield from (f"calculated field {field!r} twice in {name}" for field in _twice(field.lower() for field in fields))
+        yield from (
+            f"calculated field {field!r} twice in {name}" for field in _twice(field.lower() for field in fields)
+        )
         hidden = {field.lower() for field in fields} & {column.lower() for column in own}
         yield from (f"calculated field {field!r} hides a column of {name}" for field in hidden)
     if len(definition["CalculatedFields"]) > CALCULATED:

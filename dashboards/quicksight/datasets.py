@@ -1,4 +1,4 @@
-"""The data sets: which rows and columns QuickSight fetches from the warehouse, how often, and who sees which of them."""
+"""The data sets: which rows and columns QuickSight fetches from the warehouse, and how often."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -126,7 +126,12 @@ def as_rows(data_set: DataSet, settings: QuickSightSettings) -> str:
 
 
 def _back(column: Column) -> str:
-    if column.of_row and column.text != column.of_row and column.kind is Kind.INTEGER and column.text.startswith("CASE"):
+    if (
+        column.of_row
+        and column.text != column.of_row
+        and column.kind is Kind.INTEGER
+        and column.text.startswith("CASE")
+    ):
         return f"CASE {column.name} WHEN 1 THEN TRUE WHEN 0 THEN FALSE END AS {column.of_row}"
     return f"{column.name} AS {column.of_row}" if column.of_row and column.of_row != column.name else column.name
 

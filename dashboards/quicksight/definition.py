@@ -79,7 +79,7 @@ def _filter_groups(sheets: Sequence[Sheet]) -> Iterable[Json]:
             same = {"MatchOperator": "EQUALS", "ParameterName": CURRENCY, "NullOption": "NON_NULLS_ONLY"}
             wanted = {"Column": column("currency"), "Configuration": {"CustomFilterConfiguration": same}}
             yield from _group(f"currency-{data_set.name}", "CategoryFilter", wanted, sheets, data_set, None)
-        between = {"Column": column(DAY), "NullOption": "NON_NULLS_ONLY", "TimeGranularity": "DAY"}
+        between: Json = {"Column": column(DAY), "NullOption": "NON_NULLS_ONLY", "TimeGranularity": "DAY"}
         between |= {"RangeMinimumValue": {"Parameter": FROM}, "RangeMaximumValue": {"Parameter": TO}}
         between |= {"IncludeMinimum": True, "IncludeMaximum": True}
         yield from _group(f"period-{data_set.name}", "TimeRangeFilter", between, sheets, data_set, "chosen")

@@ -104,9 +104,7 @@ def _apply(account: Account, change: Change, undo: list[tuple[str, Callable[[], 
     account.mark(resource, found, resource.content)
 
 
-def _note(
-    account: Account, resource: Resource, described: Json, undo: list[tuple[str, Callable[[], None]]]
-) -> None:
+def _note(account: Account, resource: Resource, described: Json, undo: list[tuple[str, Callable[[], None]]]) -> None:
     """How to put back what is there: read before anything changes."""
     request, permissions = account.before(resource, described), account.permissions(resource)
     schedules = account.schedules(resource) if resource.kind == "data-set" else []

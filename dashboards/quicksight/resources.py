@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from contract.formula_sql import literal
 from contract.tables import Kind
+from dashboards.quicksight.access import access, partition, principal
 from dashboards.quicksight.datasets import LOOKBACK_DAYS, RULES, SETS, DataSet, sql
 from dashboards.quicksight.definition import definition
 from dashboards.quicksight.settings import QuickSightSettings, owners, readers, regions_of
@@ -23,22 +24,6 @@ _TYPES = {
     Kind.BOOLEAN: "BOOLEAN",
     Kind.DATE: "DATETIME",
     Kind.TIME: "DATETIME",
-}
-_VIEW = {
-    "dashboard": ["DescribeDashboard", "ListDashboardVersions", "QueryDashboard"],
-    "theme": ["DescribeTheme", "DescribeThemeAlias", "ListThemeAliases", "ListThemeVersions"],
-}
-_CHANGE = {
-    "data-source": ["DescribeDataSource", "DescribeDataSourcePermissions", "PassDataSource", "UpdateDataSource"]
-    + ["DeleteDataSource", "UpdateDataSourcePermissions"],
-    "data-set": ["DescribeDataSet", "DescribeDataSetPermissions", "PassDataSet", "DescribeIngestion", "ListIngestions"]
-    + ["UpdateDataSet", "DeleteDataSet", "CreateIngestion", "CancelIngestion", "UpdateDataSetPermissions"],
-    "theme": [*_VIEW["theme"], "UpdateTheme", "DeleteTheme", "CreateThemeAlias", "DeleteThemeAlias"]
-    + ["UpdateThemeAlias", "UpdateThemePermissions", "DescribeThemePermissions"],
-    "analysis": ["DescribeAnalysis", "DescribeAnalysisPermissions", "QueryAnalysis", "UpdateAnalysis"]
-    + ["DeleteAnalysis", "RestoreAnalysis", "UpdateAnalysisPermissions"],
-    "dashboard": [*_VIEW["dashboard"], "UpdateDashboardPermissions", "DescribeDashboardPermissions"]
-    + ["UpdateDashboard", "DeleteDashboard", "UpdateDashboardPublishedVersion"],
 }
 
 
@@ -71,6 +56,7 @@ def resources(settings: QuickSightSettings) -> list[Resource]:
     theme = _arn(settings, "theme", PREFIX)
     look = {"ThemeArn": theme}
     told = settings.quicksight
+    every = [*readers(told), *regions_of(told)]
     groups = dict.fromkeys([*owners(told), *readers(told), *regions_of(told)])
     shop = definition(shop_sheets(settings.shop.currency), arns, settings.shop.currency)
     made = [
@@ -78,18 +64,23 @@ def resources(settings: QuickSightSettings) -> list[Resource]:
         _data_source(settings),
         _rules(settings),
         *(_data_set(each, settings) for each in SETS),
-        Resource(kind="theme", id=PREFIX, request={"Name": "storepulse", **THEME}, permissions=_theme_access(settings)),
+        Resource(
+            kind="theme",
+            id=PREFIX,
+            request={"Name": "storepulse", **THEME},
+            permissions=access(settings, "theme", every),
+        ),
         Resource(
             kind="analysis",
             id=PREFIX,
             request={"Name": "storepulse", "Definition": shop, **look},
-            permissions=_access(settings, "analysis"),
+            permissions=access(settings, "analysis"),
         ),
         Resource(
             kind="dashboard",
             id=f"{PREFIX}-shop",
             request={"Name": "storepulse", "Definition": shop, **look, **_publishing()},
-            permissions=_access(settings, "dashboard", readers(told)),
+            permissions=access(settings, "dashboard", readers(told)),
         ),
     ]
     if regions_of(told):
@@ -99,26 +90,15 @@ def resources(settings: QuickSightSettings) -> list[Resource]:
                 kind="dashboard",
                 id=f"{PREFIX}-regions",
                 request={"Name": "storepulse by region", "Definition": regional, **look, **_publishing()},
-                permissions=_access(settings, "dashboard", [*readers(told), *regions_of(told)]),
+                permissions=access(settings, "dashboard", every),
             )
         )
     return made
 
 
-def principal(settings: QuickSightSettings, group: str) -> str:
-    """A group's ARN."""
-    told = settings.quicksight
-    region = told.identity_region or settings.aws.region
-    return f"arn:{_partition(region)}:quicksight:{region}:{told.account}:group/{told.namespace}/{group}"
-
-
 def _arn(settings: QuickSightSettings, kind: str, name: str) -> str:
     region = settings.aws.region
-    return f"arn:{_partition(region)}:quicksight:{region}:{settings.quicksight.account}:{kind}/{name}"
-
-
-def _partition(region: str) -> str:
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return f"arn:{partition(region)}:quicksight:{region}:{settings.quicksight.account}:{kind}/{name}"
 
 
 def _group(name: str) -> Resource:
@@ -136,7 +116,7 @@ def _data_source(settings: QuickSightSettings) -> Resource:
         "VpcConnectionProperties": {"VpcConnectionArn": settings.quicksight.vpc_connection},
         "SslProperties": {"DisableSsl": not warehouse.tls},
     }
-    access = _access(settings, "data-source")
+    access = access(settings, "data-source")
     return Resource(kind="data-source", id=f"{PREFIX}-warehouse", request=request, permissions=access)
 
 
@@ -167,7 +147,7 @@ def _data_set(data_set: DataSet, settings: QuickSightSettings) -> Resource:
         kind="data-set",
         id=f"{PREFIX}-{data_set.name}",
         request=request,
-        permissions=_access(settings, "data-set"),
+        permissions=access(settings, "data-set"),
         properties=newest if data_set.incremental else None,
         schedules=schedules,
     )
@@ -190,9 +170,7 @@ def _rules(settings: QuickSightSettings) -> Resource:
         {"RenameColumnOperation": {"ColumnName": old, "NewColumnName": new}} for old, new in renames.items()
     ]
     request["UseAs"] = "RLS_RULES"
-    return Resource(
-        kind="data-set", id=f"{PREFIX}-{RULES}", request=request, permissions=_access(settings, "data-set")
-    )
+    return Resource(kind="data-set", id=f"{PREFIX}-{RULES}", request=request, permissions=access(settings, "data-set"))
 
 
 def _fetched(settings: QuickSightSettings, name: str, title: str, query: str, columns: list[Json]) -> Json:
@@ -223,22 +201,6 @@ def _publishing() -> Json:
             "SheetControlsOption": {"VisibilityState": "EXPANDED"},
         }
     }
-
-
-def _theme_access(settings: QuickSightSettings) -> list[Json]:
-    told = settings.quicksight
-    return _access(settings, "theme", [*readers(told), *regions_of(told)])
-
-
-def _access(settings: QuickSightSettings, kind: str, viewers: Sequence[str] = ()) -> list[Json]:
-    may: Mapping[str, list[str]] = {
-        **{group: _VIEW[kind] for group in viewers},
-        **{group: _CHANGE[kind] for group in owners(settings.quicksight)},
-    }
-    return [
-        {"Principal": principal(settings, group), "Actions": [f"quicksight:{action}" for action in actions]}
-        for group, actions in may.items()
-    ]
 
 
 def document(made: Sequence[Resource]) -> list[dict[str, Any]]:

@@ -260,7 +260,7 @@ def _quality(pen: Pen) -> Sheet:
                     *(pen.kpi(name, period="all") for name in ("warehouse_freshness", "warehouse_commit_age")),
                 ],
                 height=_LOW,
-                widths=(7, 7, 7, 8, 7),
+                widths=(6, 6, 6, 9, 9),
             ),
             Row(visuals=[pen.kpi(name) for name in first], height=_LOW, widths=(7, 7, 7, 7, 8)),
             Row(

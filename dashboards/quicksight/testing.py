@@ -152,7 +152,10 @@ class FakeQuickSight:
         kept, status = thing["versions"][number - 1], self._progress(kind, name, number)
         state: Json = {"Status": status}
         if status.endswith("FAILED"):
-            error = {"Type": "UNKNOWN" if kind == "data-source" else "INTERNAL_FAILURE", "Message": self._failed[kind, name, number if kind == "dashboard" else 0]}
+            error = {
+                "Type": "UNKNOWN" if kind == "data-source" else "INTERNAL_FAILURE",
+                "Message": self._failed[kind, name, number if kind == "dashboard" else 0],
+            }
             state |= {"ErrorInfo": error} if kind == "data-source" else {"Errors": [error]}
         found: Json = {"Arn": thing["arn"], KINDS[kind].id_key: name, "Name": kept["Name"], "CreatedTime": _WHEN}
         if kind == "data-source":

@@ -47,7 +47,9 @@ def _said(step: str, code: str, message: str) -> str:
     if code in _DENIED:
         return f"{step}: access denied: {message}; docs/quicksight.md has the policy that a deployment needs"
     if code == "UnsupportedUserEditionException":
-        return f"{step}: this QuickSight subscription is Standard; VPC connections and row-level security need Enterprise"
+        return (
+            f"{step}: this QuickSight subscription is Standard; VPC connections and row-level security need Enterprise"
+        )
     if code in {"ResourceExistsException", "ConflictException"}:
         return f"{step}: the name is taken, or something else is changing it now: {message}"
     if code == "QuickSightUserNotFoundException":

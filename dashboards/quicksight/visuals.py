@@ -56,7 +56,9 @@ class Pen:
         chart = {"FieldWells": values, "KPIOptions": options}
         return self._visual("KPIVisual", "kpi", [figure], FIELDS[figure].title, chart, period)
 
-    def line(self, title: str, figures: Sequence[str], by: By, *, colour: str = "", period: Period = "chosen") -> Visual:
+    def line(
+        self, title: str, figures: Sequence[str], by: By, *, colour: str = "", period: Period = "chosen"
+    ) -> Visual:
         """Figures along an axis; `colour`: a line for each value of a column."""
         visual = f"line-{by.column}"
         wells = {
@@ -86,7 +88,9 @@ class Pen:
         chart["SortConfiguration"] = {"CategorySort": [ordered], **limit}
         return self._visual("BarChartVisual", visual, figures, title, chart, period)
 
-    def combo(self, title: str, bars: Sequence[str], lines: Sequence[str], by: By, *, period: Period = "chosen") -> Visual:
+    def combo(
+        self, title: str, bars: Sequence[str], lines: Sequence[str], by: By, *, period: Period = "chosen"
+    ) -> Visual:
         """Bars and lines over the same axis."""
         visual, every = f"combo-{by.column}", [*bars, *lines]
         wells = {
@@ -105,7 +109,10 @@ class Pen:
             "Columns": [self._dimension("heat", [figure], By(column=columns), "x")],
             "Values": [self._measure("heat", figure, 0)],
         }
-        sort = {"HeatMapRowSort": [_sort(wells["Rows"][0], "ASC")], "HeatMapColumnSort": [_sort(wells["Columns"][0], "ASC")]}
+        sort = {
+            "HeatMapRowSort": [_sort(wells["Rows"][0], "ASC")],
+            "HeatMapColumnSort": [_sort(wells["Columns"][0], "ASC")],
+        }
         chart = {"FieldWells": {"HeatMapAggregatedFieldWells": wells}, "SortConfiguration": sort}
         return self._visual("HeatMapVisual", "heat", [figure], title, chart, period)
 
@@ -158,9 +165,7 @@ class Pen:
         }
         return self._visual("FunnelChartVisual", "funnel", [figure], title, chart, period)
 
-    def _visual(
-        self, kind: str, name: str, figures: Sequence[str], title: str, chart: Json, period: Period
-    ) -> Visual:
+    def _visual(self, kind: str, name: str, figures: Sequence[str], title: str, chart: Json, period: Period) -> Visual:
         used = {data_set_of(each).name for each in figures}
         if len(used) != 1:
             raise ValueError(f"{title!r} is of several data sets, {sorted(used)}: a visual has one")

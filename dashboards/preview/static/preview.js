@@ -44,13 +44,14 @@
       });
       return coloured < 0 ? [one(well.label)] : unique(visual.rows.map((row) => row[coloured].text)).sort().map((name) => one(name, name));
     });
+    const legend = series.length > 1 || coloured >= 0;
     const shareOf = (role) => measures.filter((well) => !role || well.role === role).every((well) => well.share);
     const category = { type: "category", data: names, axisTick: { show: false }, axisLine: { lineStyle: { color: line } },
-      axisLabel: { ...text, hideOverlap: true, width: visual.lying ? 120 : undefined, overflow: visual.lying ? "truncate" : undefined } };
+      axisLabel: { ...text, hideOverlap: true, width: visual.lying ? 130 : undefined, overflow: visual.lying ? "truncate" : undefined } };
     const value = mixed ? [valueAxis(shareOf("BarValues")), valueAxis(shareOf("LineValues"), true)] : valueAxis(shareOf());
     return {
-      grid: { left: 8, right: visual.lying ? 90 : 16, top: series.length > 1 ? 34 : 12, bottom: 4, containLabel: true },
-      legend: { show: series.length > 1, top: 0, left: 0, itemWidth: 14, itemHeight: 10, textStyle: text, type: "scroll" },
+      grid: { left: visual.lying ? 24 : 10, right: visual.lying ? 90 : 18, top: legend ? 36 : 12, bottom: 10, containLabel: true },
+      legend: { show: legend, top: 0, left: 0, itemWidth: 14, itemHeight: 10, textStyle: text, type: "scroll" },
       xAxis: visual.lying ? { ...value, axisLabel: { show: false }, splitLine: { show: false } } : category,
       yAxis: visual.lying ? { ...category, inverse: true } : value, series,
       tooltip: { trigger: "axis", formatter: tip, axisPointer: { type: "shadow" } },
@@ -58,7 +59,7 @@
   }
 
   function map(visual) {
-    const rows = visual.rows.slice(0, 15);
+    const rows = [...visual.rows].sort((one, other) => other[1].value - one[1].value).slice(0, 15);
     const most = Math.max(1, ...rows.map((row) => row[1].value || 0));
     const option = axes({ ...visual, rows, lying: true, stacked: false });
     return { ...option, visualMap: { show: false, min: 0, max: most, dimension: 0, inRange: { color: ["#9cc7e2", colours.MinMaxGradient[1]] } } };
@@ -85,7 +86,7 @@
     const data = visual.rows.map((row) => ({ name: row[0].text, value: row[1].value, text: row[1].text }));
     return {
       series: [{ name: visual.wells[1].label, type: "funnel", sort: "none", left: 10, right: 150, top: 8, bottom: 8, minSize: "6%", gap: 3, data,
-        label: { show: true, position: "right", color: ink, fontSize: 13, formatter: (item) => `${item.name}\n${item.data.text} · ${Math.round((100 * item.value) / first)} %` },
+        label: { show: true, position: "right", color: ink, fontSize: 13, lineHeight: 18, formatter: (item) => `${item.name}\n${item.data.text} · ${Math.round((100 * item.value) / first)} %` },
         labelLine: { lineStyle: { color: line } } }],
       tooltip: { formatter: tip },
     };

@@ -95,8 +95,12 @@ def test_a_first_deployment_that_fails_leaves_nothing(account, fake, wanted, fai
 def test_a_later_deployment_that_fails_puts_back_what_was_there(account, fake, wanted, failing):
     deploy(account, wanted, quiet)
     before = state(fake)
-    every = [dataclasses.replace(each, request={**each.request, "Name": "new"}) for each in wanted if each.kind != "group"]
-    every = [dataclasses.replace(each, permissions=each.permissions[:1], schedules=each.schedules[:1]) for each in every]
+    every = [
+        dataclasses.replace(each, request={**each.request, "Name": "new"}) for each in wanted if each.kind != "group"
+    ]
+    every = [
+        dataclasses.replace(each, permissions=each.permissions[:1], schedules=each.schedules[:1]) for each in every
+    ]
 
     fake.fails[failing] = "no"
     undone = []
@@ -110,9 +114,11 @@ def test_a_later_deployment_that_fails_puts_back_what_was_there(account, fake, w
 def test_what_cannot_be_undone_is_said_and_mended_by_the_next_deployment(account, fake, wanted):
     deploy(account, wanted, quiet)
     before = state(fake)
-    every = [dataclasses.replace(each, request={**each.request, "Name": "new"}) for each in wanted if each.kind != "group"]
+    every = [
+        dataclasses.replace(each, request={**each.request, "Name": "new"}) for each in wanted if each.kind != "group"
+    ]
     fake.refuses["UpdateDashboardPublishedVersion"] = "InternalFailureException"
-    with pytest.raises(Failed, match="InternalFailureException.*half undone: put dashboard storepulse-shop back"):
+    with pytest.raises(Failed, match=r"InternalFailureException.*half undone: put dashboard storepulse-shop back"):
         deploy(account, every, quiet)
     fake.refuses.clear()
     deploy(account, wanted, quiet)
@@ -180,7 +186,9 @@ def test_what_the_operator_has_to_change_is_said(session, settings, wanted, more
     assert state(fake) == ({}, set(), {})
 
 
-@pytest.mark.parametrize("connection, says", [("", "there is no arn"), ("UNAVAILABLE", "is UNAVAILABLE, not available")])
+@pytest.mark.parametrize(
+    "connection, says", [("", "there is no arn"), ("UNAVAILABLE", "is UNAVAILABLE, not available")]
+)
 def test_a_vpc_connection_that_leads_nowhere_is_said(account, fake, wanted, connection, says):
     fake.vpc_connection = connection
     with pytest.raises(ConfigError, match=says):
