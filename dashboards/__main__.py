@@ -10,6 +10,8 @@ from dashboards.board.serve import serve
 from dashboards.board.settings import BoardSettings
 from dashboards.cloudwatch.command import cloudwatch
 from dashboards.opensearch.command import opensearch
+from dashboards.preview.command import preview
+from dashboards.quicksight.command import quicksight
 from runtime.clock import SystemClock
 from runtime.command import log_to_stderr, run, stop_on_signals, with_settings
 
@@ -37,6 +39,8 @@ def figures(as_json: bool) -> None:
 dashboards.add_command(cloudwatch)
 dashboards.add_command(opensearch)
 
+dashboards.add_command(quicksight)
+dashboards.add_command(preview)
 
 if __name__ == "__main__":
     run(dashboards)

@@ -1,0 +1,1 @@
+"""QuickSight from the list of figures: data source, data sets, analysis, dashboards, theme and who may see them."""

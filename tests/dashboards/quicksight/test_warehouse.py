@@ -1,0 +1,99 @@
+"""Data sets and sheets over a real warehouse: what QuickSight would fetch and show."""
+
+import datetime as dt
+import re
+
+import pytest
+
+from contract.figures import figure
+from contract.formula import Unit
+from contract.formula_sql import expression
+from contract.question import formula_of
+from contract.tables import Kind
+from dashboards.preview.page import page
+from dashboards.preview.questions import parameters, question
+from dashboards.quicksight.datasets import SETS, as_rows, by_name, data_set_of, sql
+from dashboards.quicksight.definition import definition
+from dashboards.quicksight.fields import FIELDS
+from dashboards.quicksight.resources import resources
+from dashboards.quicksight.sheets import region_sheets, shop_sheets
+
+pytestmark = pytest.mark.integration
+
+TYPES = {Kind.TEXT: str, Kind.INTEGER: int, Kind.DATE: dt.date, Kind.TIME: dt.datetime}
+
+
+@pytest.fixture(scope="module")
+def told():
+    return definition(shop_sheets("GBP"), {each.name: each.name for each in SETS}, "GBP")
+
+
+@pytest.mark.parametrize("name", [each.name for each in SETS])
+def test_a_data_set_brings_the_columns_and_types_that_it_declares(stack, corner, settings, name):
+    data_set = by_name()[name]
+    with corner(stack.warehouse) as session:
+        rows = session.query(name, sql(data_set, settings))
+    declared = {each.name: TYPES[each.kind] for each in data_set.columns("Europe/London")}
+    assert rows or name in {"duplicates", "conflicts", "failed_checkouts"}
+    for row in rows:
+        assert list(row) == list(declared)
+        for column, value in row.items():
+            assert value is None or type(value) is declared[column], column
+
+
+def test_the_rules_of_row_level_security_are_rows_that_the_warehouse_answers(ask, settings):
+    (rules,) = (each for each in resources(settings) if each.id == "storepulse-region_rules")
+    rows = ask(rules.request["PhysicalTableMap"]["fetched"]["CustomSql"]["SqlQuery"])
+    groups = {group.rpartition("/")[2]: regions for user, group, regions in rows if user is None}
+    assert groups == {
+        "storepulse-owners": None,
+        "storepulse-readers": None,
+        "uk-sales": "GB,IE",
+        "dach": "DE,AT",
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if FIELDS[name].unit is not Unit.SECONDS])
+def test_a_field_over_its_data_set_is_the_figure_over_the_warehouse(ask, settings, name):
+    formula = formula_of(FIELDS[name])
+    rows = as_rows(data_set_of(name), settings)
+    source = formula.source.relation.replace("{zone}", "'Europe/London'")
+    assert ask(f"SELECT {expression(formula)} FROM {rows} t") == ask(f"SELECT {expression(formula)} FROM {source}")
+
+
+def test_hours_and_steps_come_to_the_figures_that_they_are_made_of(ask, settings):
+    def value(name, more=""):
+        ((found,),) = ask(
+            f"SELECT {expression(formula_of(FIELDS[name]))} FROM {as_rows(data_set_of(name), settings)} t{more}"
+        )
+        return found
+
+    assert value("hours_revenue", " WHERE currency = 'GBP'") == value("revenue", " WHERE currency = 'GBP'")
+    assert value("region_hours_sales") == value("hours_sales") == value("sales")
+    for place, name in enumerate(("visits", "visits_product", "visits_cart", "visits_checkout"), start=1):
+        assert value("visits_at_step", f" WHERE step = '{place} {figure(name).title}'") == value(name)
+
+
+def test_money_is_in_whole_units_and_never_of_two_currencies(ask, told, settings):
+    values = parameters(told, dt.datetime.now(dt.UTC).date(), {})
+    (visual,) = (v for s in told["Sheets"] for v in s["Visuals"] if "trends-combo" in str(v))
+    asked = question(visual, told, values, settings)
+    pounds = sum(float(row[1]) for row in ask(asked.text))
+    ((pence,),) = ask("SELECT SUM(revenue) FROM orders WHERE currency = 'GBP'")
+    assert pounds == pytest.approx(pence / 100)
+    yen = question(visual, told, {**values, "Currency": "JPY"}, settings)
+    ((whole,),) = ask("SELECT SUM(revenue) FROM orders WHERE currency = 'JPY'")
+    assert sum(float(row[1]) for row in ask(yen.text)) == pytest.approx(whole)
+    mixed = asked.text.replace("currency = 'GBP'", "TRUE")
+    assert mixed != asked.text
+    assert all(row[1] is None for row in ask(mixed))
+
+
+def test_both_dashboards_are_drawn_whole(ask, settings, told):
+    for sheets in (shop_sheets("GBP"), region_sheets("GBP")):
+        own = definition(sheets, {each.name: each.name for each in SETS}, "GBP")
+        text = page("shop", own, ask, settings, now=dt.datetime.now(dt.UTC))
+        for sheet in sheets:
+            for visual in sheet.visuals:
+                assert text.count(f'data-testid="{visual.id}"') == 1
+        assert not re.search(r"(src|href)=", text.partition("<script")[0])
