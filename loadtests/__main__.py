@@ -20,6 +20,7 @@ from loadtests.judgement.verdicts import judge_month, sentences
 from loadtests.kcl.check import check as check_peers
 from loadtests.kcl.history import Kind
 from loadtests.kcl.java import RELEASES
+from loadtests.readiness.command import readiness
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
 
@@ -30,6 +31,7 @@ def main() -> None:
 
 
 main.add_command(bench)
+main.add_command(readiness)
 
 
 @main.command()

@@ -91,6 +91,14 @@ def write_page(together: results.Results, page: Path, about: Mapping[str, str] =
     write_whole(page, table.as_markdown(together, about).encode())
 
 
+def measured_now(names: Sequence[str]) -> results.Results:
+    """Of these benches, here and now; nothing is written. Raises ConfigError for one that cannot be measured."""
+    together = results.Results()
+    for name in names:
+        together = together.having(_outcome(name, run(name)))
+    return together
+
+
 def _check(of: str | None, as_machine: bool) -> bool:
     """Whether anything fell. Raises ConfigError where the table holds nothing to compare with."""
     committed = results.read().benches
