@@ -54,7 +54,7 @@ WARM_UP = 500_000  # documents that the node has indexed before anything counts
 SETTLE_S, IDLE_S = 20.0, 30.0
 _REFERENCE = "bench-reference"
 _AT_MOST_CPU, _AT_LEAST_SHARE, _AT_MOST_IDLE = 25.0, 75.0, 4.0
-_AT_MOST_MIB = 257.0  # Redpanda Connect's peak at the same work
+_AT_MOST_MIB = 512.0  # the smallest task that Fargate has
 _HELPERS = "boto3, json and opensearch-py's streaming_bulk"
 _PUBLISHED = "Redpanda Connect 4.61, measured once elsewhere on plain records: 314 CPU-s/M"
 _INDICES = "orders-*,hits-*,letters-*,duplicates,helpers"
@@ -184,7 +184,7 @@ def _figures(found: _Found) -> list[Figure]:
             values=[each.peak_mib for each in (*found.live, *found.plain)],
             baseline=_HELPERS,
             baseline_values=[each.peak_mib for each in found.helpers],
-            note="Redpanda Connect 4.61, measured once elsewhere: 257 MiB",
+            note="Redpanda Connect 4.61, measured once elsewhere on plain records: 257 MiB",
         ),
         Figure(
             name="idle_cpu",

@@ -14,7 +14,7 @@ from loadtests.bench.command import measured_now
 from loadtests.bench.results import read
 from loadtests.readiness.limits import Plan
 from loadtests.readiness.measured import BENCHES, rates_of
-from loadtests.readiness.sample import Sample, sample_of, typical
+from loadtests.readiness.sample import Sample, lines_of_export, sample_of, typical
 from loadtests.readiness.stream import MOST_SHARDS, Step
 from loadtests.readiness.verdict import Readiness, assess
 from runtime.errors import ConfigError
@@ -47,6 +47,10 @@ _COUNT = click.IntRange(min=1, max=10_000)
 @click.option(
     "--sample", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A spool file of real orders."
 )
+@click.option("--mapping", help="The sample is an export that `producers replay` takes with this mapping.")
+@click.option(
+    "--cadence-s", type=click.FloatRange(min=1), default=15.0, show_default=True, help="[keeper] warehouse_cadence."
+)
 @click.option("--headroom", type=click.FloatRange(min=1), default=1.25, show_default=True, help="Times the peak.")
 @click.option("--measure", is_flag=True, help="Measure our parts here and now instead of docs/benchmarks.json.")
 @click.option("--json", "as_machine", is_flag=True, help="One JSON object instead of text.")
@@ -64,6 +68,8 @@ def readiness(
     fan_out: bool,
     plain: bool,
     sample: Path | None,
+    mapping: str | None,
+    cadence_s: float,
     headroom: float,
     measure: bool,
     as_machine: bool,
@@ -84,8 +90,9 @@ def readiness(
         cold_workers=cold_workers,
         nodes=nodes,
         polling_readers=1 if fan_out else 2,
+        cadence_s=cadence_s,
     )
-    events = _sample(sample, aggregate=not plain)
+    events = _sample(sample, mapping, aggregate=not plain)
     rates = rates_of(measured_now(BENCHES) if measure else read())
     found = assess(plan, events, rates, warm=warm)
     click.echo(msgspec.json.encode(asdict(found)).decode()) if as_machine else _show(found)
@@ -93,9 +100,13 @@ def readiness(
         sys.exit(1)
 
 
-def _sample(file: Path | None, *, aggregate: bool) -> Sample:
+def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> Sample:
     if file is None:
+        if mapping:
+            raise ConfigError("--mapping says how --sample FILE is read: name the export too")
         return typical(aggregate=aggregate)
+    if mapping:
+        return sample_of(lines_of_export(file, mapping), aggregate=aggregate)
     with file.open("rb") as lines:
         return sample_of(lines, aggregate=aggregate)
 

