@@ -141,18 +141,20 @@ def holds_up_to(shape: Shape, step: Step, shards: int) -> float:
         peak = _GRID ** (number + 1)
         tried = replace(step, start=min(step.start, peak), peak=peak, hold_s=0.0)
         if _refuses(shape, tried, shards):
-            return _GRID**number
+            return max(shape.capacity(shards), _GRID**number)
         number += 1
 
 
 def _refuses(shape: Shape, step: Step, shards: int) -> bool:
-    follows, meter = begun(shards, 0), Meter()
-    for second in range(math.ceil(step.step_s) + 1):
-        shards, follows = _followed(shards, follows, meter, second * 1000)
-        rate = step.peak if second >= step.step_s else step.rate(second)
+    """Whether anything is refused until the peak is reached. By minutes: shards follow no faster, and rates rise."""
+    follows, meter, end = begun(shards, 0), Meter(), math.ceil(step.step_s)
+    for first in range(0, end + 1, 60):
+        shards, follows = _followed(shards, follows, meter, first * 1000)
+        last = min(first + 59, end)
+        rate = step.peak if last >= step.step_s else step.rate(last)
         if rate > shape.capacity(shards):
             return True
-        shape.meter(meter, rate)
+        shape.meter(meter, (step.rate(first) + rate) / 2 * 60)
     return False
 
 

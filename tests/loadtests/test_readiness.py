@@ -32,7 +32,7 @@ def sample(*, hot: int = 1, keys: int = 256, event_bytes: float = 512.0, togethe
 
 
 def plan(peak: float, *, start: float = 1000.0, step_s: float = 30.0, shards: int = 0, headroom: float = 1.25) -> Plan:
-    step = Step(start=min(start, peak), peak=peak, step_s=step_s, hold_s=600.0)
+    step = Step(start=min(start, peak), peak=peak, step_s=step_s, hold_s=60.0)
     return Plan(step=step, shards=shards, headroom=headroom)
 
 
@@ -44,7 +44,7 @@ PEAKS = st.floats(1.0, 200_000.0)
 STEPS = st.one_of(st.just(0.0), st.floats(1.0, 120.0), st.floats(120.0, 3000.0))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(low=PEAKS, high=PEAKS, step_s=STEPS, hot=st.integers(1, 100))
 def test_a_higher_peak_never_fits_where_a_lower_one_does_not(low: float, high: float, step_s: float, hot: int) -> None:
     low, high = sorted((low, high))
@@ -52,7 +52,7 @@ def test_a_higher_peak_never_fits_where_a_lower_one_does_not(low: float, high: f
     assert fits[0] or not fits[1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(start=st.floats(1.0, 20_000.0), rate=PEAKS, step_s=STEPS, hot=st.integers(1, 100))
 def test_warm_throughput_never_hurts(start: float, rate: float, step_s: float, hot: int) -> None:
     shape = Shape(sample(hot=hot))
@@ -61,7 +61,17 @@ def test_warm_throughput_never_hurts(start: float, rate: float, step_s: float, h
     assert holds_up_to(shape, step, warmed(shape, cold, rate)) >= holds_up_to(shape, step, cold)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50, deadline=None)
+@given(peak=st.floats(1.0, 100_000.0), step_s=STEPS, hot=st.integers(1, 3))
+def test_the_warm_throughput_that_is_advised_is_enough(peak: float, step_s: float, hot: int) -> None:
+    found = assess(plan(peak, start=1.0, step_s=step_s), sample(hot=hot), RATES)
+    if "--warm" in found.limits[0].advice:
+        warm = assess(plan(peak, start=1.0, step_s=step_s), sample(hot=hot), RATES, warm=[found.wanted])
+        assert found.limits[0] in found.short and warm.limits[0] not in warm.short
+        assert warm.options[-1].step.at_rate is None
+
+
+@settings(max_examples=50, deadline=None)
 @given(shards=st.integers(1, 100), keys=st.dictionaries(st.integers(0, _KEYS - 1), st.integers(1, 50), min_size=1))
 def test_splitting_every_shard_makes_none_busier(shards: int, keys: dict[int, int]) -> None:
     some = Sample(hash_keys=keys, event_bytes=1.0, events_a_record=1.0, order_rows=1.0)
@@ -144,7 +154,7 @@ def test_a_sample_of_real_lines_has_the_keys_and_the_size_of_the_agents_records(
 def test_an_export_is_sampled_as_the_replay_would_write_it(tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
-    rows = [f"{number // 2},A{number},x,1,2011-11-0{1 + number % 2} 10:00,2.50,17850,UK" for number in range(40)]
+    rows = [f"{number // 2},A{number},x,1,2011-11-0{1 + number % 2} 10:00:00,2.50,17850,UK" for number in range(40)]
     file.write_text("\n".join([head, *rows]))
     found = sample_of(lines_of_export(file, "online-retail"))
     assert (sum(found.hash_keys.values()), found.hottest_key_share, found.order_rows) == (20, 1.0, 3.0)
