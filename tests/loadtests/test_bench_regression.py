@@ -104,6 +104,10 @@ def test_the_page_has_every_figure_with_where_when_and_how() -> None:
     assert page.index("## cold\n\nX.\n\nNot measured yet.") < page.index("## live")
 
 
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    assert table.TABLE.read_text() == table.as_markdown(results.read(), BENCHES)
+
+
 def test_the_check_exits_with_1_where_a_figure_fell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = Results().having(outcome(figure(20, 21, 19)))
     monkeypatch.setattr(results, "read", lambda: committed)

@@ -4,13 +4,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.bench.orders import lines
-from loadtests.bench.results import Results
+from loadtests.bench.report import Figure, as_fields
+from loadtests.bench.results import Outcome, Results
 from loadtests.readiness import command
 from loadtests.readiness.limits import Plan
 from loadtests.readiness.measured import Rate, Rates, rates_of
@@ -131,6 +133,33 @@ def test_what_was_never_measured_does_not_fit() -> None:
     found = ready(10.0, rates=rates_of(Results()))
     assert not found.fits and not found.short
     assert [limit.part for limit in found.unknown] == ["agents", "live", "OpenSearch", "cold", "warehouse"]
+
+
+def test_what_our_parts_reach_is_read_from_the_committed_benchmarks() -> None:
+    def one(bench: str, name: str, unit: str, value: float, beside: float) -> Outcome:
+        figure = Figure(
+            name=name,
+            unit=unit,
+            better="lower",
+            target=1.0,
+            values=[value],
+            baseline="x",
+            baseline_values=[beside],
+        )
+        return msgspec.convert({**as_fields(bench, [figure]), "date": "2026-11-27T08:00:00+00:00"}, Outcome)
+
+    measured = Results()
+    for outcome in (
+        one("producers", "aggregated", "CPU-s/M lines", 5.0, 10.0),
+        one("live", "drain_rate", "events/s", 6000.0, 8000.0),
+        one("cold", "cpu", "CPU-s/M orders", 20.0, 10.0),
+        one("warehouse", "take_vs_write_dataframe", "rows/s", 30_000.0, 1000.0),
+    ):
+        measured = measured.having(outcome)
+    rates = rates_of(measured)
+    found = [rate.value for rate in (rates.agent, rates.live, rates.node, rates.cold, rates.warehouse) if rate]
+    assert found == [200_000.0, 6000.0, 8000.0, 50_000.0, 30_000.0]
+    assert rates.live and rates.live.source.startswith("bench live, drain_rate, 2026-11-27 on ")
 
 
 def test_without_warm_throughput_the_one_that_is_needed_is_shown_beside() -> None:
