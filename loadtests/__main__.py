@@ -12,8 +12,7 @@ from rich.console import Console
 from infra.local.home import Home
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
-from loadtests.bench.registry import BENCHES, run
-from loadtests.bench.report import as_json, print_table
+from loadtests.bench.command import bench
 from loadtests.drills.command import drill
 from loadtests.hold import LONGEST_S, WARM_S, print_held
 from loadtests.hold import as_json as held_as_json
@@ -23,11 +22,10 @@ from loadtests.kcl.check import check as check_peers
 from loadtests.kcl.history import Kind
 from loadtests.kcl.java import RELEASES
 from loadtests.proof.command import proof
+from loadtests.readiness.command import readiness
 from loadtests.sale.command import sale_day
 from runtime import command
 from runtime.command import stop_on_signals, with_settings
-
-ALL = "all"
 
 
 @click.group()
@@ -35,17 +33,8 @@ def main() -> None:
     """Proofs and benchmarks."""
 
 
-@main.command(epilog="; ".join(f"{name}: {about}" for name, about in BENCHES.items()))
-@click.argument("name", type=click.Choice([*sorted(BENCHES), ALL]))
-@click.option("--json", "as_machine", is_flag=True, help="One line of JSON a benchmark instead of a table.")
-def bench(name: str, as_machine: bool) -> None:
-    """Measure NAME, or all: medians of three runs, beside a baseline measured in turn with them."""
-    for each in BENCHES if name == ALL else [name]:
-        figures = run(each)
-        if as_machine:
-            click.echo(as_json(each, figures))
-        else:
-            print_table(each, figures)
+main.add_command(bench)
+main.add_command(readiness)
 
 
 @main.command()

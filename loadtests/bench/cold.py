@@ -48,7 +48,7 @@ class _Load:
     records: Callable[[], Iterator[Keyed]]
     aggregate: bool = True
     is_access: bool = False
-    refused: int = WRONG_TOTALS + UNKNOWN_SKUS
+    refused: int = field(default_factory=lambda: WRONG_TOTALS + UNKNOWN_SKUS)
     cold: list[Measured] = field(default_factory=list)
     baseline: list[Measured] = field(default_factory=list)
 
@@ -136,7 +136,7 @@ def _parts(folder: Path) -> Iterator[Job]:
         key_file = folder / "identity.key"
         key_file.write_bytes(msgspec.json.encode(IdentityKey(key_id="bench", secret=secrets.token_bytes(32))))
         lake = _lake(aws)
-        _publish(S3Objects(client("s3", aws), _REFERENCE))
+        publish_reference(S3Objects(client("s3", aws), _REFERENCE))
         yield Job(
             what="cold",
             aws=aws,
@@ -158,7 +158,7 @@ def _lake(aws: Aws) -> Lake:
     return lake
 
 
-def _publish(bucket: S3Objects) -> None:
+def publish_reference(bucket: S3Objects) -> None:
     """What the orders are judged by, before any of them arrives."""
     prices = [Price(sku=sku, currency="GBP", price=price_of(sku)) for sku in sorted(SKUS)]
     publish("catalogue", prices, bucket, SystemClock())

@@ -36,7 +36,7 @@ class Measured:
 
 def run() -> Sequence[Figure]:
     """Times to balance, writes and read units a minute, at rest and while it balances."""
-    runs = [measure(seed) for seed in range(RUNS)]
+    runs = [measure(seed, workers=WORKERS, shards=SHARDS) for seed in range(RUNS)]
     renewals = SHARDS * 60 / (_SETTINGS.failover_s / 3)
     looks = 3 * WORKERS * math.ceil(SHARDS * _ROW_BYTES / _UNIT_BYTES)
     least_s = {"cold_start": _SETTINGS.scan_s, "half_lost": _SETTINGS.failover_s + _SETTINGS.scan_s}

@@ -10,6 +10,7 @@ BENCHES = {
     "fleet": "records/s and CPU of the Kinesis source beside other readers; starts and hand-overs",
     "fleet_simulation": "64 workers and 512 shards on a simulated clock: time to balance, DynamoDB calls a minute",
     "kinesis": "server CPU of the local Kinesis per record put and read",
+    "live": "stream to OpenSearch: CPU per million, drain rate beside the node's own ceiling, CPU at rest",
     "producers": "CPU of the agent per million lines, plain and aggregated, beside other ways to send them",
     "validate": "orders/s a core read and judged by every rule, beside json and pydantic; the load of reference data",
     "warehouse": "rows/s from the lake's spans into the warehouse, beside the driver's own inserts",

@@ -1,0 +1,54 @@
+"""What our own parts reach, from the committed benchmarks: each a figure with the machine that it was measured on."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loadtests.bench.results import Recorded, Results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Events (or rows) a second, and where the number comes from."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """None where nothing was measured."""
+
+    agent: Rate | None  # events/s of one agent
+    live: Rate | None  # events/s of one live process, the node on the same cores
+    node: Rate | None  # documents/s of one OpenSearch node
+    cold: Rate | None  # events/s of one cold process
+    warehouse: Rate | None  # rows/s of a load
+
+
+def rates_of(results: Results) -> Rates:
+    """From the table. A process in Python keeps one core busy: what a CPU second moves, it moves in a second."""
+    return Rates(
+        agent=_rate(results, "producers", "aggregated", _of_cpu),
+        live=_rate(results, "live", "drain_rate", lambda figure: figure.value),
+        node=_rate(results, "live", "drain_rate", lambda figure: statistics.median(figure.baseline_runs)),
+        cold=_rate(results, "cold", "cpu", _of_cpu),
+        warehouse=_rate(results, "warehouse", "take_vs_write_dataframe", lambda figure: figure.value),
+    )
+
+
+# What `--measure` runs.
+BENCHES = ("producers", "live", "cold", "warehouse")
+
+
+def _rate(results: Results, bench: str, name: str, value: Callable[[Recorded], float]) -> Rate | None:
+    outcome = results.benches.get(bench)
+    figure = outcome.figures.get(name) if outcome else None
+    if outcome is None or figure is None:
+        return None
+    source = f"bench {bench}, {name}, {outcome.date[:10]} on {outcome.machine.cores} cores"
+    return Rate(value=value(figure), source=source)
+
+
+def _of_cpu(figure: Recorded) -> float:
+    return 1e6 / figure.value

@@ -1,0 +1,203 @@
+"""Readiness: what fits, what breaks first, and what helps."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtests.bench.orders import lines
+from loadtests.bench.report import Figure, as_fields
+from loadtests.bench.results import Outcome, Results
+from loadtests.readiness import command
+from loadtests.readiness.limits import Plan
+from loadtests.readiness.measured import Rate, Rates, rates_of
+from loadtests.readiness.sample import Sample, lines_of_export, sample_of
+from loadtests.readiness.stream import Shape, Step, holds_up_to, shards_for, simulate, warmed
+from loadtests.readiness.verdict import Readiness, assess
+
+pytestmark = pytest.mark.unit
+
+_KEYS = 1 << 128
+PLENTY = Rate(value=1e9, source="made up")
+RATES = Rates(agent=PLENTY, live=PLENTY, node=PLENTY, cold=PLENTY, warehouse=PLENTY)
+
+
+def sample(*, hot: int = 1, keys: int = 256, event_bytes: float = 512.0, together: float = 100.0) -> Sample:
+    """Keys as even as can be, but for the first, which has so many events."""
+    spread = {number * (_KEYS // keys): 1 for number in range(keys)}
+    return Sample(hash_keys={**spread, 0: hot}, event_bytes=event_bytes, events_a_record=together, order_rows=3.0)
+
+
+def plan(peak: float, *, start: float = 1000.0, step_s: float = 30.0, shards: int = 0, headroom: float = 1.25) -> Plan:
+    step = Step(start=min(start, peak), peak=peak, step_s=step_s, hold_s=60.0)
+    return Plan(step=step, shards=shards, headroom=headroom)
+
+
+def ready(peak: float, *, warm: Sequence[float] = (), start: float = 1000.0, rates: Rates = RATES) -> Readiness:
+    return assess(plan(peak, start=start), sample(), rates, warm=warm)
+
+
+PEAKS = st.floats(1.0, 200_000.0)
+STEPS = st.one_of(st.just(0.0), st.floats(1.0, 120.0), st.floats(120.0, 3000.0))
+
+
+@settings(max_examples=50, deadline=None)
+@given(low=PEAKS, high=PEAKS, step_s=STEPS, hot=st.integers(1, 100))
+def test_a_higher_peak_never_fits_where_a_lower_one_does_not(low: float, high: float, step_s: float, hot: int) -> None:
+    low, high = sorted((low, high))
+    fits = [assess(plan(peak, start=1.0, step_s=step_s), sample(hot=hot), RATES).fits for peak in (low, high)]
+    assert fits[0] or not fits[1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(start=st.floats(1.0, 20_000.0), rate=PEAKS, step_s=STEPS, hot=st.integers(1, 100))
+def test_warm_throughput_never_hurts(start: float, rate: float, step_s: float, hot: int) -> None:
+    shape = Shape(sample(hot=hot))
+    step = Step(start=start, peak=start, step_s=step_s)
+    cold = shards_for(shape, start)
+    assert holds_up_to(shape, step, warmed(shape, cold, rate)) >= holds_up_to(shape, step, cold)
+
+
+@settings(max_examples=50, deadline=None)
+@given(peak=st.floats(1.0, 100_000.0), step_s=STEPS, hot=st.integers(1, 3))
+def test_the_warm_throughput_that_is_advised_is_enough(peak: float, step_s: float, hot: int) -> None:
+    found = assess(plan(peak, start=1.0, step_s=step_s), sample(hot=hot), RATES)
+    if "--warm" in found.limits[0].advice:
+        warm = assess(plan(peak, start=1.0, step_s=step_s), sample(hot=hot), RATES, warm=[found.wanted])
+        assert found.limits[0] in found.short and warm.limits[0] not in warm.short
+        assert warm.options[-1].step.at_rate is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(shards=st.integers(1, 100), keys=st.dictionaries(st.integers(0, _KEYS - 1), st.integers(1, 50), min_size=1))
+def test_splitting_every_shard_makes_none_busier(shards: int, keys: dict[int, int]) -> None:
+    some = Sample(hash_keys=keys, event_bytes=1.0, events_a_record=1.0, order_rows=1.0)
+    assert 1 / (2 * shards) <= some.hottest_share(2 * shards) <= some.hottest_share(shards) <= 1.0
+
+
+def test_a_tenfold_step_throttles_until_the_shards_have_split_often_enough() -> None:
+    shape = Shape(sample())  # 2,048 events/s a shard
+    step = Step(start=4000.0, peak=40_000.0, step_s=30.0, hold_s=3600.0)
+    assert shards_for(shape, 4000.0) == 4
+    done = simulate(shape, step, 4)
+    assert done.at_rate is not None and 8192 < done.at_rate < 10_000  # what four even shards take
+    assert done.at_s is not None and done.at_s < 30
+    assert done.shards_after >= 32  # 8 after a minute, 16 and 32 a quarter of an hour later each
+    assert 30 * 60 < done.lasts_s < 2 * 3600  # and then what waited is sent
+    assert simulate(shape, step, 32).lasts_s == 0.0
+    assert simulate(shape, step, 16).longest_wait_s < done.longest_wait_s
+
+
+def test_what_the_slow_rise_reaches_is_more_than_the_step_does() -> None:
+    shape = Shape(sample())
+    limits = [holds_up_to(shape, Step(start=4000.0, peak=0.0, step_s=step_s), 4) for step_s in (30.0, 7200.0)]
+    assert limits[0] == pytest.approx(8192, rel=0.02)
+    assert limits[1] > 2 * limits[0]
+
+
+def test_plain_records_break_at_a_thousand_a_second_and_shard() -> None:
+    shape = Shape(sample(event_bytes=300.0, together=1.0))
+    assert shape.capacity(4) == pytest.approx(4000.0)
+
+
+def test_a_hot_key_breaks_first_however_many_shards_there_are() -> None:
+    found = assess(plan(9000.0, shards=64), sample(hot=255), RATES)
+    assert found.first is not None and found.first.part in ("stream", "hottest key")
+    key = next(limit for limit in found.limits if limit.part == "hottest key")
+    assert key.rate == pytest.approx(2 * 2048.0)
+    assert not found.fits
+    assert "64 shards are not enough" in found.limits[0].advice or "spread the keys" in found.limits[0].advice
+
+
+def test_the_first_part_to_break_is_named_with_its_rate_and_what_to_do() -> None:
+    slow = Rates(agent=PLENTY, live=Rate(value=2500.0, source="bench live"), node=PLENTY, cold=PLENTY, warehouse=PLENTY)
+    found = ready(3000.0, rates=slow)
+    assert found.first is not None
+    assert (found.first.part, found.first.rate, found.fits) == ("live", 2500.0, False)
+    assert "2 of them take 3,750/s" in found.first.advice
+    assert ready(2000.0, rates=slow).fits  # 2,500 with headroom
+
+
+def test_the_warehouse_takes_an_order_with_its_lines() -> None:
+    rows = Rates(agent=PLENTY, live=PLENTY, node=PLENTY, cold=PLENTY, warehouse=Rate(value=9000.0, source="bench"))
+    found = ready(1000.0, rates=rows)
+    assert found.first is not None and (found.first.part, found.first.rate) == ("warehouse", 3000.0)
+
+
+def test_what_was_never_measured_does_not_fit() -> None:
+    found = ready(10.0, rates=rates_of(Results()))
+    assert not found.fits and not found.short
+    assert [limit.part for limit in found.unknown] == ["agents", "live", "OpenSearch", "cold", "warehouse"]
+
+
+def test_what_our_parts_reach_is_read_from_the_committed_benchmarks() -> None:
+    def one(bench: str, name: str, unit: str, value: float, beside: float) -> Outcome:
+        figure = Figure(
+            name=name,
+            unit=unit,
+            better="lower",
+            target=1.0,
+            values=[value],
+            baseline="x",
+            baseline_values=[beside],
+        )
+        return msgspec.convert({**as_fields(bench, [figure]), "date": "2026-11-27T08:00:00+00:00"}, Outcome)
+
+    measured = Results()
+    for outcome in (
+        one("producers", "aggregated", "CPU-s/M lines", 5.0, 10.0),
+        one("live", "drain_rate", "events/s", 6000.0, 8000.0),
+        one("cold", "cpu", "CPU-s/M orders", 20.0, 10.0),
+        one("warehouse", "take_vs_write_dataframe", "rows/s", 30_000.0, 1000.0),
+    ):
+        measured = measured.having(outcome)
+    rates = rates_of(measured)
+    found = [rate.value for rate in (rates.agent, rates.live, rates.node, rates.cold, rates.warehouse) if rate]
+    assert found == [200_000.0, 6000.0, 8000.0, 50_000.0, 30_000.0]
+    assert rates.live and rates.live.source.startswith("bench live, drain_rate, 2026-11-27 on ")
+
+
+def test_without_warm_throughput_the_one_that_is_needed_is_shown_beside() -> None:
+    found = ready(40_000.0)
+    bare, needed = found.options
+    assert not found.fits and (bare.step.lasts_s > 0, needed.step.lasts_s) == (True, 0.0)
+    assert "--warm 50000" in found.limits[0].advice
+    assert ready(40_000.0, warm=[20_000.0, 50_000.0]).fits
+    assert [option.shards for option in ready(40_000.0, warm=[20_000.0, 50_000.0]).options] == [4, 16, 32]
+
+
+def test_a_sample_of_real_lines_has_the_keys_and_the_size_of_the_agents_records() -> None:
+    same = [line.replace(b'"customer_id":"', b'"customer_id":"ONE", "was":"') for line in lines(100)]
+    one = sample_of(same)
+    assert (one.hottest_key_share, one.hottest_share(64)) == (1.0, 1.0)
+    assert 500 < one.event_bytes < 700 and one.events_a_record > 300
+    assert one.order_rows == 3.0
+    assert sample_of(same, aggregate=False).events_a_record == 1.0
+
+
+def test_an_export_is_sampled_as_the_replay_would_write_it(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+    rows = [f"{number // 2},A{number},x,1,2011-11-0{1 + number % 2} 10:00:00,2.50,17850,UK" for number in range(40)]
+    file.write_text("\n".join([head, *rows]))
+    found = sample_of(lines_of_export(file, "online-retail"))
+    assert (sum(found.hash_keys.values()), found.hottest_key_share, found.order_rows) == (20, 1.0, 3.0)
+
+
+def test_the_command_says_why_it_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "rates_of", lambda results: RATES)
+    spool = tmp_path / "orders.ndjson"
+    spool.write_bytes(b"\n".join(lines(2_000)))
+    asked = ["--peak", "40000", "--from", "1000", "--sample", str(spool)]
+    done = CliRunner().invoke(command.readiness, asked)
+    assert done.exit_code == 1
+    assert "THE PEAK DOES NOT FIT" in done.stdout and "first to break: stream" in done.stdout
+    warm = CliRunner().invoke(command.readiness, [*asked, "--warm", "80000", "--fan-out", "--json"])
+    told = json.loads(warm.stdout)
+    assert (warm.exit_code, told["fits"], told["options"][-1]["step"]["at_rate"]) == (0, True, None)
+    assert CliRunner().invoke(command.readiness, ["--peak", "10", "--from", "20"]).exit_code != 0
