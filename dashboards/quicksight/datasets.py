@@ -114,7 +114,8 @@ def sql(data_set: DataSet, settings: QuickSightSettings) -> str:
         each.text if each.text == each.name else f"{each.text} AS {each.name}" for each in data_set.columns(zone)
     )
     days = {"sales": told.sales_days, "web": told.web_days}.get(data_set.history)
-    bound = f" WHERE {data_set.source.time} >= DATEADD('day', -{days}, GETDATE())" if days else ""
+    # Whole days: half a one would look like a bad one.
+    bound = f" WHERE {_day(data_set.source, zone)} >= CAST(DATEADD('day', -{days}, GETDATE()) AS DATE)" if days else ""
     return f"SELECT {columns} FROM {relation(data_set.source, zone)}{bound}"
 
 
@@ -172,8 +173,7 @@ def _of_contract(source: Source, name: str) -> Column:
 def _made(data_set: DataSet, zone: str) -> Iterator[Column]:
     """Columns that QuickSight would compute otherwise than the shop's clock and ISO 4217 have it."""
     source = data_set.source
-    local = f"CONVERT_TIMEZONE('UTC', {literal(zone)}, {source.time})"
-    day = source.day or f"CAST({local} AS DATE)"
+    local, day = _local(source, zone), _day(source, zone)
     yield Column(name=DAY, text=day, kind=Kind.DATE)
     if data_set.has_currency:
         cases = " ".join(f"WHEN {literal(code)} THEN {10**digits}" for code, digits in sorted(exponents().items()))
@@ -190,3 +190,11 @@ def _made(data_set: DataSet, zone: str) -> Iterator[Column]:
             yield Column(name=TODAY, text=f"CASE WHEN {day} = {today} THEN 1 ELSE 0 END", kind=Kind.INTEGER)
         else:
             yield Column(name=part, text=texts[part], kind=Kind.TEXT)
+
+
+def _local(source: Source, zone: str) -> str:
+    return f"CONVERT_TIMEZONE('UTC', {literal(zone)}, {source.time})"
+
+
+def _day(source: Source, zone: str) -> str:
+    return source.day or f"CAST({_local(source, zone)} AS DATE)"

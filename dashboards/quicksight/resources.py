@@ -116,8 +116,9 @@ def _data_source(settings: QuickSightSettings) -> Resource:
         "VpcConnectionProperties": {"VpcConnectionArn": settings.quicksight.vpc_connection},
         "SslProperties": {"DisableSsl": not warehouse.tls},
     }
-    access = access(settings, "data-source")
-    return Resource(kind="data-source", id=f"{PREFIX}-warehouse", request=request, permissions=access)
+    return Resource(
+        kind="data-source", id=f"{PREFIX}-warehouse", request=request, permissions=access(settings, "data-source")
+    )
 
 
 def _data_set(data_set: DataSet, settings: QuickSightSettings) -> Resource:

@@ -23,6 +23,7 @@ def settings():
         secret=f"arn:aws:secretsmanager:eu-west-2:{ACCOUNT}:secret:reader",
         regions="uk-sales=GB IE; dach=DE AT",
         patience_s=60.0,
+        web_days=90,
     )
     return QuickSightSettings(quicksight=told)
 
@@ -45,12 +46,12 @@ def account(session, settings, fake):
 
 
 def _rows(now):
-    """70 days of a shop up to `now`: two currencies, some countries, returns, guests, visits, letters."""
+    """36 days of a shop up to `now`: two currencies, some countries, returns, guests, visits, letters."""
     chance = random.Random(8)
     day = now.date()
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
     tables = {name: [] for name in ("orders", "lines", "hits", "letters", "account", "ledger", "duplicates")}
-    for ago in range(70):
+    for ago in range(36):
         for number in range(chance.randint(9, 20) + (8 if ago % 7 == 2 else 0)):
             at = start - dt.timedelta(days=ago) + dt.timedelta(seconds=int(chance.triangular(0, 86_399, 60_000)))
             if at > now:
