@@ -1,8 +1,6 @@
 """Money as integer minor units, by the currency's own exponent (ISO 4217)."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from types import MappingProxyType
 
 # ISO 4217 list one (minor units); every currency not named here has two.
 EXPONENTS = {
@@ -36,8 +34,3 @@ def display(minor: int, currency: str) -> str:
     """`minor` units for a reader: 123456 GBP is `1,234.56`."""
     digits = exponent(currency)
     return f"{Decimal(minor).scaleb(-digits):,.{digits}f}"
-
-
-def exponents() -> Mapping[str, int]:
-    """Every currency whose exponent is not 2."""
-    return MappingProxyType(_EXPONENTS)

@@ -8,7 +8,7 @@ from typing import Literal
 from contract.formula import Age, Count, Distinct, OverRows, Ratio, Source, Sum
 from contract.formula_fields import field_of
 from contract.formula_sql import literal, relation
-from contract.money import exponents
+from contract.money import EXPONENTS
 from contract.question import formula_of
 from contract.tables import Kind
 from dashboards.quicksight.expression import MINOR_UNITS, column_name, key_of
@@ -176,7 +176,7 @@ def _made(data_set: DataSet, zone: str) -> Iterator[Column]:
     local, day = _local(source, zone), _day(source, zone)
     yield Column(name=DAY, text=day, kind=Kind.DATE)
     if data_set.has_currency:
-        cases = " ".join(f"WHEN {literal(code)} THEN {10**digits}" for code, digits in sorted(exponents().items()))
+        cases = " ".join(f"WHEN {literal(code)} THEN {10**digits}" for code, digits in sorted(EXPONENTS.items()))
         yield Column(name=MINOR_UNITS, text=f"CASE currency {cases} ELSE 100 END", kind=Kind.INTEGER)
     texts = {
         "year": f"TO_CHAR({day}, 'YYYY')",
