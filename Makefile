@@ -4,6 +4,7 @@ SECONDS ?=
 SHOPPERS ?=
 STREAM ?=
 export UV_PYTHON_DOWNLOADS = never
+export UV_COMPILE_BYTECODE = 1  # else, where Python may write none, every process compiles what it imports: seconds each
 
 UV := .venv-uv/bin/uv
 PY := .venv/bin/python
