@@ -3,7 +3,6 @@
 import datetime as dt
 import zlib
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -34,9 +33,12 @@ FACTS = InForce(
 )
 
 
+_GOOD_ORDER, _decode = msgspec.json.encode(GOOD_ORDER), msgspec.json.decode  # a tenth of the time of a deep copy
+
+
 def order(**changes: Any) -> dict[str, Any]:
     """A good order as the shop writes it, with `changes`; one that is `...` is left out."""
-    return {name: value for name, value in {**deepcopy(GOOD_ORDER), **changes}.items() if value is not ...}
+    return {name: value for name, value in {**_decode(_GOOD_ORDER), **changes}.items() if value is not ...}
 
 
 def stamp_of(

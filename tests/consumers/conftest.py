@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from consumers.sources.kinesis.table import DynamoDbLeaseTable
 from infra.local.testing import local_stack
 from runtime.aws import client
 from runtime.settings import Aws
@@ -29,3 +31,22 @@ def new_stream(aws: Aws) -> Callable[[int], str]:
         return name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def dynamodb(aws: Aws) -> Any:
+    return client("dynamodb", aws)
+
+
+@pytest.fixture
+def name() -> str:
+    """Of a lease table that is not there yet."""
+    return f"leases-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def ready(dynamodb: Any, name: str) -> DynamoDbLeaseTable:
+    """The table of that name."""
+    table = DynamoDbLeaseTable(dynamodb, name)
+    table.ensure()
+    return table

@@ -97,7 +97,7 @@ def test_a_span_ends_by_count_by_bytes_and_by_objects() -> None:
 def test_an_import_whose_orders_are_each_of_another_day_makes_spans_of_few_objects() -> None:
     bench = limited(parts=8)
     path = bench.path()
-    days = [dt.date(2021, 1, 1) + dt.timedelta(days=n) for n in range(1_500)]
+    days = [dt.date(2021, 1, 1) + dt.timedelta(days=n) for n in range(600)]
     times = [f"{day}T12:00:00Z" for day in days]
     path.accept(batch([encoded(order(event_id=f"e-{n}", event_time=at), offset=n) for n, at in enumerate(times)]))
     path.settle()

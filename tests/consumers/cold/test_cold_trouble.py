@@ -38,19 +38,20 @@ def test_while_s3_is_away_nothing_is_taken_and_memory_stands_still() -> None:
     bench = limited(records=2)
     path = bench.path()
     path.accept(orders(1, 1))
+    offered = orders(2, 5_000)
     bench.fail(Fault.SLOW_DOWN)
     with pytest.raises(Backpressure, match="SlowDown"):
-        path.accept(orders(2, 5_000))
+        path.accept(offered)
     held = bench.budget.held_bytes
     for _ in range(50):
-        for attempt in (lambda: path.accept(orders(2, 5_000)), path.tick, path.settle):
+        for attempt in (lambda: path.accept(offered), path.tick, path.settle):
             with pytest.raises(Backpressure):
                 attempt()
     assert bench.budget.held_bytes == held
     puts = {entry for bucket in (bench.lake, bench.restricted) for entry in bucket.log if entry.startswith("put ")}
     assert len(puts) == 1  # the first object, again and again
     bench.fail(None)
-    path.accept(orders(2, 5_000))
+    path.accept(offered)
     assert path.settle() == Position(5_001)
     assert ids(bench) == [f"e-{n}" for n in range(1, 5_002)]
     assert not bench.unreferenced()

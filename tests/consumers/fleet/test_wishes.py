@@ -1,6 +1,5 @@
 """Wishes in memory and on the real lease table."""
 
-import uuid
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ from consumers.sources.kinesis.checkpoints import TRIM_HORIZON
 from consumers.sources.kinesis.leases import Lease, encode
 from consumers.sources.kinesis.table import DynamoDbLeaseTable, LeaseTable, TableGone
 from consumers.sources.kinesis.testing import InMemoryLeaseTable
-from runtime.aws import client
-from runtime.settings import Aws
 
 
 @pytest.mark.unit
@@ -24,23 +21,6 @@ class TestInMemoryWishes(WishesConformance):
     @pytest.fixture
     def wishes(self) -> Wishes:
         return InMemoryWishes()
-
-
-@pytest.fixture
-def dynamodb(aws: Aws) -> Any:
-    return client("dynamodb", aws)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"wishes-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def ready(dynamodb: Any, name: str) -> DynamoDbLeaseTable:
-    table = DynamoDbLeaseTable(dynamodb, name)
-    table.ensure()
-    return table
 
 
 @pytest.mark.integration

@@ -1,7 +1,6 @@
 """The lease table on DynamoDB: the same suite as in memory, and what only rows have."""
 
 import logging
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -19,23 +18,6 @@ from runtime.outage import Outage
 from runtime.settings import Aws
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def dynamodb(aws: Aws) -> Any:
-    return client("dynamodb", aws)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"leases-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def ready(dynamodb: Any, name: str) -> DynamoDbLeaseTable:
-    table = DynamoDbLeaseTable(dynamodb, name)
-    table.ensure()
-    return table
 
 
 class TestDynamoDbLeaseTable(LeaseTableConformance):

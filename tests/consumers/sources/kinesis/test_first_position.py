@@ -14,8 +14,9 @@ from consumers.sources.kinesis.reader import ShardReader
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.shards import lease_of
 from consumers.sources.kinesis.stream import IteratorExpired, KinesisStream
-from consumers.sources.kinesis.testing import ARRIVED_AT, InMemoryLeaseTable, ScriptedStream, even_shards
+from consumers.sources.kinesis.testing import ARRIVED_AT, even_shards
 from consumers.sources.kinesis.worker import Worker
+from consumers.sources.kinesis.worker_testing import Workplace
 from consumers.sources.testing import ScriptedPath
 from runtime.aws import client
 from runtime.errors import ConfigError
@@ -25,31 +26,16 @@ from runtime.testing import ManualClock
 (ONE,) = even_shards(1)
 
 
-class World:
+class World(Workplace):
     """A stream of one shard with two records of an hour ago, and an application without leases."""
 
     def __init__(self, settings: KinesisSourceSettings) -> None:
-        self.settings = settings
-        self.clock = ManualClock(ARRIVED_AT)
-        self.table = InMemoryLeaseTable()
-        self.stream = ScriptedStream([ONE])
+        super().__init__([ONE], settings, ManualClock(ARRIVED_AT))
         self.put(b"1", b"2")
         self.clock.advance(3600.0)
 
     def put(self, *payloads: bytes) -> None:
         self.stream.put(ONE.shard_id, *payloads, arrived_at=self.clock.now())
-
-    def worker(self, name: str) -> Worker:
-        worker = Worker(
-            worker_id=name,
-            stream=self.stream,
-            table=self.table,
-            settings=self.settings,
-            clock=self.clock,
-            rng=random.Random(name),
-        )
-        worker.start()
-        return worker
 
     def read_by(self, worker: Worker) -> list[bytes]:
         """What a reader gets in its first steps; it never checkpoints, its path holds everything back."""

@@ -14,8 +14,9 @@ from consumers.sources.kinesis.leases import Lease
 from consumers.sources.kinesis.settings import KinesisSourceSettings
 from consumers.sources.kinesis.stream import ShardInfo
 from consumers.sources.kinesis.tenure import Tenure
-from consumers.sources.kinesis.testing import InMemoryLeaseTable, ScriptedStream, even_shards
+from consumers.sources.kinesis.testing import InMemoryLeaseTable, even_shards
 from consumers.sources.kinesis.worker import Worker
+from consumers.sources.kinesis.worker_testing import Workplace
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 from runtime.testing import ManualClock
@@ -61,25 +62,7 @@ def entered(rank: Rank) -> Checkpoint:
     return Checkpoint.entered(rank, ManualClock().now())
 
 
-class Fleet:
-    def __init__(self, shards: list[ShardInfo], settings: KinesisSourceSettings | None = None) -> None:
-        self.clock = ManualClock()
-        self.table = InMemoryLeaseTable()
-        self.stream = ScriptedStream(shards)
-        self.settings = settings or KinesisSourceSettings()
-
-    def worker(self, name: str) -> Worker:
-        worker = Worker(
-            worker_id=name,
-            stream=self.stream,
-            table=self.table,
-            settings=self.settings,
-            clock=self.clock,
-            rng=random.Random(name),
-        )
-        worker.start()
-        return worker
-
+class Fleet(Workplace):
     def settled(self, name: str) -> Worker:
         """A worker that no longer takes its leases step by step."""
         worker = self.worker(name)
