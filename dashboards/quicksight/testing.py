@@ -191,6 +191,7 @@ class FakeQuickSight:
         del self.things[kind, name]
         self.tags.pop(thing["arn"], None)
         self.schedules.pop(name, None)
+        self._failed = {key: why for key, why in self._failed.items() if key[:2] != (kind, name)}
         return {}
 
     def _on_UpdateDashboardPublishedVersion(self, told: Json) -> Json:
