@@ -99,6 +99,25 @@ def deploy(profile_name: str, context: tuple[str, ...], yes: bool) -> None:
     sys.exit(bring(assembly, stacks, _say, approve=yes))
 
 
+@aws.command()
+@_for_deployment
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def destroy(profile_name: str, context: tuple[str, ...], yes: bool) -> None:
+    """Take a deployment away that may be thrown away, with all its data."""
+    from infra.aws.deploying import cli
+    from infra.aws.deploying import destroy as take_away
+
+    profile = PROFILES[profile_name]
+    if profile.keeps_data:
+        raise ConfigError(f"{profile.name} keeps its data: take its stacks away by hand, as docs/deploy.md says")
+    chosen = for_deployment(inputs(context, os.environ), profile)
+    cli()
+    if not yes:
+        click.confirm(f"delete every stack and all data of {profile.name} in account {chosen.account}?", abort=True)
+    assembly, _ = synthesise(profile, chosen, OUT, checked=False)
+    sys.exit(take_away(assembly))
+
+
 def synthesise(profile: Profile, chosen: Inputs, out: Path, *, checked: bool = True) -> tuple[Path, list[str]]:
     """The folder of the templates, and the stacks in the order of their needs.
 

@@ -32,6 +32,12 @@ def diff(assembly: Path) -> int:
     return subprocess.run(command, env=environ(), check=False).returncode
 
 
+def destroy(assembly: Path) -> int:
+    """Take every stack away, the last one first. Its exit code."""
+    command = [*cli(), "destroy", "--app", str(assembly), "--all", "--force", "--no-notices"]
+    return subprocess.run(command, env=environ(), check=False).returncode
+
+
 def deploy(assembly: Path, stacks: list[str], say: Say, *, approve: bool) -> int:
     """One stack after the other, in `stacks`' order, to the first that fails: those before it stand, those after it are
     as they were. `approve`: nobody is asked about rights. 0 only if all are deployed."""

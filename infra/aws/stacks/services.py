@@ -57,7 +57,11 @@ class Services(DeploymentStack):
         }
         self._secrets["operator"] = self._secrets["keeper"]
         self.cluster = ecs.Cluster(
-            self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
+            self,
+            "Cluster",
+            cluster_name=f"storepulse-{self.profile.name}",
+            vpc=network.vpc,
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
         consumers = image(self, "consumers")
         names = names_of(self.inputs)
