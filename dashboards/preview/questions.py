@@ -10,7 +10,7 @@ from contract.figure import Figure
 from contract.formula import Unit
 from contract.formula_sql import expression, literal
 from contract.question import formula_of
-from dashboards.quicksight.datasets import as_rows, by_name, data_set_of
+from dashboards.quicksight.datasets import as_rows, by_name
 from dashboards.quicksight.expression import MINOR_UNITS
 from dashboards.quicksight.fields import FIELDS
 from dashboards.quicksight.settings import QuickSightSettings
@@ -91,8 +91,8 @@ def _wells(node: Any, role: str, settings: QuickSightSettings) -> Iterator[Well]
 
 
 def _figure(data_set: str, title: str) -> Figure:
-    for name, each in FIELDS.items():
-        if each.title == title and data_set_of(name).name == data_set:
+    for each in FIELDS.values():
+        if each.title == title and by_name()[data_set].holds(each):
             return each
     raise ValueError(f"no figure is called {title!r}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from contract.figure import Figure
 from contract.formula import Age, Count, Distinct, OverRows, Ratio, Source, Sum
 from contract.formula_fields import field_of
 from contract.formula_sql import literal, relation
@@ -51,6 +52,10 @@ class DataSet:
     def by_region(self) -> bool:
         """Whether row-level security applies."""
         return any(each.of_row == "region" for each in self.contract_columns())
+
+    def holds(self, figure: Figure) -> bool:
+        """Whether a figure is computed over these rows."""
+        return formula_of(figure).source.relation == self.source.relation
 
     def contract_columns(self) -> list[Column]:
         """What the figures over these rows are computed from and grouped by."""
@@ -100,9 +105,8 @@ def by_name() -> Mapping[str, DataSet]:
 
 def data_set_of(name: str) -> DataSet:
     """The data set that a field is computed over. Raises KeyError for none."""
-    rows = formula_of(FIELDS[name]).source.relation
     for each in SETS:
-        if each.source.relation == rows:
+        if each.holds(FIELDS[name]):
             return each
     raise KeyError(f"no data set has the rows of {name}")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from contract.formula import Unit
 from contract.question import formula_of
-from dashboards.quicksight.datasets import DAY, SETS, TODAY, DataSet, data_set_of
+from dashboards.quicksight.datasets import DAY, SETS, TODAY, DataSet
 from dashboards.quicksight.expression import by_currency, expression
 from dashboards.quicksight.fields import FIELDS
 from dashboards.quicksight.sheets import Row, Sheet
@@ -47,8 +47,8 @@ def _used(sheets: Sequence[Sheet]) -> list[DataSet]:
 
 def _calculated(data_set: DataSet, sheets: Sequence[Sheet]) -> Iterable[Json]:
     shown = {field for sheet in sheets for visual in sheet.visuals for field in fields_in(visual.json)}
-    for name, figure in FIELDS.items():
-        if data_set_of(name) == data_set and (data_set.name, figure.title) in shown:
+    for figure in FIELDS.values():
+        if data_set.holds(figure) and (data_set.name, figure.title) in shown:
             text = expression(formula_of(figure))
             if figure.by_currency:
                 text = by_currency(text, money=figure.unit is Unit.MONEY)
