@@ -6,7 +6,8 @@ STREAM ?=
 PEAK ?=
 DRILLS ?=
 export UV_PYTHON_DOWNLOADS = never
-export UV_COMPILE_BYTECODE = 1  # else, where Python may write none, every process compiles what it imports: seconds each
+# Else, where Python may write none, every process compiles what it imports: seconds each.
+export UV_COMPILE_BYTECODE = 1
 
 UV := .venv-uv/bin/uv
 PY := .venv/bin/python
