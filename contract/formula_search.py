@@ -120,6 +120,15 @@ def measured(
     return _figure(name, formula, parts, None)
 
 
+def value_path(part: Part, *, by_element: bool = False) -> tuple[str, ...]:
+    """The keys to a part's value in an answer to `measures`, below the part's name; or in one element's bucket."""
+    inside = () if by_element or not part.source.within else (_INSIDE, _INSIDE)
+    if isinstance(part, Count):
+        return (*inside, "doc_count")
+    is_bare = not by_element and not isinstance(part, Age) and not filters(part, inside=bool(part.source.within))
+    return (*inside, "value") if is_bare else (*inside, _VALUE, "value")
+
+
 def met(formula: OverRows) -> list[Body]:
     """What the formula's documents meet: its own conditions on them, and those of its source.
 

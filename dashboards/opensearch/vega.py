@@ -7,7 +7,7 @@ from typing import Any
 
 from contract import formula_search
 from contract.figure import Figure
-from contract.formula import Age, Count, Ratio, Unit
+from contract.formula import Age, Ratio, Unit
 from contract.formula_fields import field_of
 from contract.formula_search import Part
 from contract.money import EXPONENTS, USUAL_EXPONENT
@@ -120,10 +120,8 @@ def _value(view: View) -> str:
 
 
 def _part(row: str, name: str, part: Part, is_element: bool) -> str:
-    inside = "" if is_element else f"['{name}']" + ("['inside']['inside']" if part.source.within else "")
-    if isinstance(part, Count):
-        return f"{row}{inside}['doc_count']"
-    return f"{row}{inside}['value']['value']"
+    keys = (() if is_element else (name,)) + formula_search.value_path(part, by_element=is_element)
+    return row + "".join(f"['{key}']" for key in keys)
 
 
 def _whole(row: str) -> str:
