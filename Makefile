@@ -34,7 +34,7 @@ unit: setup ## The fast tests alone
 	$(PY) -m pytest -m unit --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 soak: setup ## The long ones: a year of a real shop, with kill -9 of every process while it flows
-	$(PY) -m pytest -m soak --capture=no
+	$(PY) -m pytest -m soak --numprocesses 2 --dist loadfile --no-loadscope-reorder --verbose --durations=20
 
 sale-day: setup ## Rehearse a sale day in ten minutes, and prove that nothing was lost (SECONDS=60 is a short one; PEAK=720)
 	$(PY) -m loadtests sale-day $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEAK),--peak $(PEAK))

@@ -55,7 +55,7 @@ def loadtests(*arguments: str, home: Path) -> "subprocess.CompletedProcess[str]"
 @pytest.mark.timeout(900)  # five times what it takes on free cores
 def test_a_sale_day_is_rehearsed_and_proven_and_proven_again(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    options = ["--seconds", "20", "--peak", "120", "--planted", "0.1", "--visits", "3", "--processes", "2"]
+    options = ["--seconds", "20", "--peak", "120", "--planted", "0.1", "--visits", "12", "--processes", "2"]
     done = loadtests("sale-day", *options, "--headless", "--run", str(run), "--json", home=tmp_path)
     assert done.stdout, done.stderr
     proof = json.loads(done.stdout)
