@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -130,11 +131,11 @@ def test_a_time_zone_that_is_none_is_refused(name: str) -> None:
         Shop(time_zone=name).zone()
 
 
-def test_a_process_has_values_of_its_own_where_nothing_else_is_said(file: Path) -> None:
+def test_a_process_has_values_of_its_own_where_nothing_else_is_said() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Northern:
         aws: Aws = Aws(region="eu-north-1", access_key_id="own")
 
-    assert load(Northern, environ={"STOREPULSE_AWS_ACCESS_KEY_ID": "theirs", "STOREPULSE_SETTINGS": ""}).aws == Aws(
-        region="eu-north-1", access_key_id="theirs"
-    )
+    found = load(Northern, file=Path(os.devnull), environ={"STOREPULSE_AWS_ACCESS_KEY_ID": "theirs"})
+
+    assert found.aws == Aws(region="eu-north-1", access_key_id="theirs")
