@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 import mirakuru
@@ -43,6 +45,7 @@ class PartExecutor(mirakuru.base.Executor):
     cancelled: threading.Event
     spawned: Callable[[int], None]
     grace_s: float
+    nice: int
 
     def pre_start_check(self) -> bool:
         return False
@@ -73,7 +76,7 @@ class PartExecutor(mirakuru.base.Executor):
 
     @property
     def _popen_kwargs(self) -> dict[str, Any]:
-        return {**super()._popen_kwargs, "preexec_fn": partial(bind_to, os.getpid())}
+        return {**super()._popen_kwargs, "preexec_fn": partial(_prepared, os.getpid(), self.nice)}
 
 
 class _HttpExecutor(PartExecutor, mirakuru.HTTPExecutor):
@@ -107,8 +110,18 @@ def executor_for(
             executor = _TcpExecutor(command, "127.0.0.1", port, **options)
         case None:
             executor = PartExecutor(command, **options)
-    executor.cancelled, executor.spawned, executor.grace_s = cancelled, spawned, part.grace_s
+    executor.cancelled, executor.spawned = cancelled, spawned
+    executor.grace_s, executor.nice = part.grace_s, part.nice
     return executor
+
+
+def _prepared(parent: int, nice: int) -> None:
+    bind_to(parent)
+    if nice:
+        os.nice(nice)
+        # Linux weighs sessions against each other first where it groups them (man 7 sched, "The autogroup feature").
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(nice), encoding="ascii")
 
 
 def bind_to(parent: int) -> None:

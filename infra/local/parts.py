@@ -6,6 +6,8 @@ from pathlib import Path
 
 from infra.local.home import PROJECT
 
+BEHIND = 10  # `nice` of what makes history: where one machine has too little for all, the board comes first
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReady:
@@ -34,3 +36,4 @@ class Part:
     url: str = ""  # for people; empty: nothing to open
     start_s: float = 90.0  # longest wait until ready; OpenSearch took 36 s after kill -9 on loaded cores
     grace_s: float = 15.0  # between SIGTERM and SIGKILL
+    nice: int = 0  # 1 to 19 for what may wait while processors are short

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from infra.local.home import Home
-from infra.local.parts import HttpReady, Part
+from infra.local.parts import BEHIND, HttpReady, Part
 from infra.local.ports import HOST
 
 AGENT, LIVE, COLD, KEEPER = "agent", "live", "cold", "keeper"
@@ -31,11 +31,12 @@ def live(home: Home) -> Part:
 
 def cold(home: Home, environ: Mapping[str, str] = HURRIED) -> Part:
     # At its end it puts what it holds of each shard; 30 s covers an S3 that is slow to take it.
-    return _part(home, COLD, "consumers", "cold", environ=environ, grace_s=30.0)
+    return _part(home, COLD, "consumers", "cold", environ=environ, grace_s=30.0, nice=BEHIND)
 
 
 def keeper(home: Home, environ: Mapping[str, str] = HURRIED) -> Part:
-    return _part(home, KEEPER, "consumers", "keeper", environ=environ, grace_s=30.0)  # it ends between two commits
+    # It ends between two commits.
+    return _part(home, KEEPER, "consumers", "keeper", environ=environ, grace_s=30.0, nice=BEHIND)
 
 
 def board(home: Home, *, port: int) -> Part:
@@ -78,9 +79,10 @@ def _part(
     ready: HttpReady | None = None,
     url: str = "",
     grace_s: float = 15.0,
+    nice: int = 0,
 ) -> Part:
     command = _command(home, package, verb)
-    return Part(name=name, command=command, environ=environ or {}, ready=ready, url=url, grace_s=grace_s)
+    return Part(name=name, command=command, environ=environ or {}, ready=ready, url=url, grace_s=grace_s, nice=nice)
 
 
 def _command(home: Home, package: str, verb: str, *options: str) -> Sequence[str]:

@@ -24,8 +24,8 @@ from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 
-_TAIL_S, _SEARCH_S, _HISTORY_S, _SAMPLE_S = 0.1, 0.1, 1.0, 5.0
-_REST = 3.0  # times a look's own length: a slow store is not pressed
+_TAIL_S, _SEARCH_S, _HISTORY_S, _SAMPLE_S = 0.1, 0.1, 2.0, 5.0
+_REST = 4.0  # times a look's own length, in history: what watches is to cost little beside what it watches
 _TRANSIENT = (OpenSearchException, Outage, ConfigError, Refused, ObjectsMissing, ArrowException, duckdb.Error, OSError)
 
 
@@ -82,21 +82,21 @@ def watching(
         running.callback(watch.close)
         running.callback(warehouse.close)
         running.callback(search.close)
-        for name, every_s, look in (
-            ("samples", _SAMPLE_S, sampler.sample),
-            (WAREHOUSE, _HISTORY_S, look_in_warehouse),
-            (LAKE, _HISTORY_S, look_in_lake),
-            (OPENSEARCH, _SEARCH_S, look_in_opensearch),
-            ("probes", _TAIL_S, watch.read_along),
+        for name, every_s, rest, look in (
+            ("samples", _SAMPLE_S, 0.0, sampler.sample),
+            (WAREHOUSE, _HISTORY_S, _REST, look_in_warehouse),
+            (LAKE, _HISTORY_S, _REST, look_in_lake),
+            (OPENSEARCH, _SEARCH_S, 1.0, look_in_opensearch),
+            ("probes", _TAIL_S, 0.0, watch.read_along),
         ):
-            running.enter_context(_looking(name, every_s, look))
+            running.enter_context(_looking(name, every_s, rest, look))
         if board_url:
             running.enter_context(_viewing_again(board_url, shown))
         yield watch
 
 
 @contextmanager
-def _looking(name: str, every_s: float, look: Callable[[], None]) -> Iterator[None]:
+def _looking(name: str, every_s: float, rest: float, look: Callable[[], None]) -> Iterator[None]:
     done = threading.Event()
 
     def run() -> None:
@@ -105,7 +105,7 @@ def _looking(name: str, every_s: float, look: Callable[[], None]) -> Iterator[No
             began = time.monotonic()
             with suppress(*_TRANSIENT):  # away, or still to be made: that is seen in the figures
                 look()
-            rest_s = max(every_s, _REST * (time.monotonic() - began))
+            rest_s = max(every_s, rest * (time.monotonic() - began))
 
     looker = threading.Thread(target=run, name=name, daemon=True)
     looker.start()

@@ -247,6 +247,16 @@ def test_a_part_that_ignores_sigterm_is_killed_after_its_grace_with_its_children
         assert probe.connect_ex((ports.HOST, port)) != 0
 
 
+def test_a_part_that_may_wait_stands_behind_the_others(stack: Supervisor, home: Home) -> None:
+    stack.start([Part(name="history", command=(sys.executable, "-c", "import time; time.sleep(60)"), nice=7)])
+
+    (pid,) = marked(home)
+    assert psutil.Process(pid).nice() == 7 + os.nice(0)
+    autogroup = Path(f"/proc/{pid}/autogroup")
+    if autogroup.exists() and (says := autogroup.read_text()):
+        assert says.endswith("nice 7\n")
+
+
 def test_a_second_supervisor_on_the_folder_is_refused_and_the_first_runs_on(stack: Supervisor, home: Home) -> None:
     part = web()
     stack.add(part)
