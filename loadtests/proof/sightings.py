@@ -1,7 +1,9 @@
 """When each probe was first seen, by store. Pure bookkeeping: whoever looks tells what was found."""
 
 import bisect
+import datetime as dt
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -47,6 +49,12 @@ class Sightings:
             keys = list(self._missing[store])
         return keys if len(keys) <= AT_ONCE else [*keys[: AT_ONCE // 2], *keys[-AT_ONCE // 2 :]]
 
+    def oldest(self, store: str) -> dt.datetime:
+        """When the oldest of them was due; now, if there is none."""
+        with self._lock:
+            due_us = min(self._missing[store].values(), default=time.time_ns() // 1000)
+        return dt.datetime.fromtimestamp(due_us / 1e6, dt.UTC)
+
     @property
     def waiting(self) -> dict[str, int]:
         """How many are still to be seen, by store."""
@@ -57,7 +65,7 @@ class Sightings:
             return found
 
     def found(self, store: str, keys: Collection[str], at_us: int, sales: Mapping[str, int] | None = None) -> None:
-        """They are there. `sales` by minute of the probes, as the same search counted them: OpenSearch only."""
+        """They are there. `sales` by minute of the probes, as they were counted right after: OpenSearch only."""
         with self._lock:
             for key in keys:
                 due_us = self._missing[store].pop(key, None)

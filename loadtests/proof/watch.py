@@ -25,7 +25,7 @@ from runtime.errors import ConfigError
 from runtime.outage import Outage
 
 _TAIL_S, _SEARCH_S, _HISTORY_S, _SAMPLE_S = 0.1, 0.1, 2.0, 5.0
-_REST = 4.0  # times a look's own length, in history: what watches is to cost little beside what it watches
+_REST = 9.0  # times a look's own length, in history: what watches is to cost little beside what it watches
 _TRANSIENT = (OpenSearchException, Outage, ConfigError, Refused, ObjectsMissing, ArrowException, duckdb.Error, OSError)
 
 
@@ -64,7 +64,7 @@ def watching(
 
     def look_in_opensearch() -> None:
         if missing := sightings.missing(OPENSEARCH):
-            found, sales = in_opensearch.find(missing)
+            found, sales = in_opensearch.find(missing, sightings.oldest(OPENSEARCH))
             sightings.found(OPENSEARCH, found, _now_us(), sales)
 
     def look_in_lake() -> None:
@@ -83,10 +83,10 @@ def watching(
         running.callback(warehouse.close)
         running.callback(search.close)
         for name, every_s, rest, look in (
-            ("samples", _SAMPLE_S, 0.0, sampler.sample),
+            ("samples", _SAMPLE_S, 4.0, sampler.sample),
             (WAREHOUSE, _HISTORY_S, _REST, look_in_warehouse),
             (LAKE, _HISTORY_S, _REST, look_in_lake),
-            (OPENSEARCH, _SEARCH_S, 1.0, look_in_opensearch),
+            (OPENSEARCH, _SEARCH_S, 3.0, look_in_opensearch),
             ("probes", _TAIL_S, 0.0, watch.read_along),
         ):
             running.enter_context(_looking(name, every_s, rest, look))
