@@ -16,6 +16,7 @@ from loadtests.sale.ledger import COLUMNS, whole_lines
 NAMED = 100  # identities of each kind in the report; the file beside it has all
 _BATCH = 20_000
 _MEMORY_MIB = 1_024
+_CSV = "auto_detect=false, header=false, delim=',', quote='\"', null_padding=true"  # an older ledger has no totals
 _AMOUNTS = ("total", "revenue")
 _SCHEMA = pa.schema([(name, pa.int64() if name in _AMOUNTS else pa.string()) for name in Held._fields])
 
@@ -121,7 +122,7 @@ class Reconciliation:
                 if ledger.stat().st_size:
                     self._database.execute(
                         "INSERT INTO intended SELECT * REPLACE (COALESCE(reason, '') AS reason)"
-                        f" FROM read_csv(?, header=false, null_padding=true, columns={{{types}}})",
+                        f" FROM read_csv(?, {_CSV}, columns={{{types}}})",
                         [str(ledger)],
                     )
         self._database.execute(

@@ -120,6 +120,11 @@ def test_a_ledger_whose_last_line_was_cut_off_is_read_up_to_that(reconciled, tor
     assert (tmp_path / "one.csv").read_text().endswith(torn)
 
 
+def test_a_ledger_of_a_release_that_did_not_note_what_an_order_is_worth_can_still_be_proven(reconciled):
+    proof = reconciled([], [order("a", total=7)], torn="a,event,,1,1000000,1000100\r\n")
+    assert (proof.emitted, proof.stored, proof.faults) == (1, 1, [])
+
+
 def test_what_a_store_holds_is_read_again_in_the_next_look_and_the_ledgers_are_not(tmp_path):
     with Ledger(tmp_path, tmp_path.parent, "one") as ledger:
         ledger.add(good("a"))
