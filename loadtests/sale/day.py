@@ -96,7 +96,8 @@ def empty_spool(stack: Supervisor, settings: LocalSettings) -> None:
 
 
 def take_account(folder: RunFolder, settings_file: str, *, wait_s: float) -> None:
-    """`python -m consumers account` into the run's folder, as it stands after at most `wait_s`."""
+    """`python -m consumers account` into the run's folder, as it stands after at most `wait_s`; none if it fails."""
+    folder.account.unlink(missing_ok=True)  # one of an earlier proof says nothing of now
     command = [
         sys.executable,
         "-m",

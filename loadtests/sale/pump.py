@@ -141,8 +141,9 @@ class Pump:
                 text = line.raw.removesuffix(b"\n")
                 key, by = f"{zlib.crc32(text)}-{len(text)}", "line"
             reason = str(line.reason or "")
+            total = None if reason else line.order["total"]
             times = (_us(self._at(line.due_s)), _us(self._at(sent_s)))
-            self._ledger.add(Intended(key, by, reason, line.copies, *times), is_probe=line.is_probe)  # type: ignore[arg-type]
+            self._ledger.add(Intended(key, by, reason, line.copies, *times, total), is_probe=line.is_probe)  # type: ignore[arg-type]
         self._ledger.flush()
 
     def _at(self, elapsed_s: float) -> datetime:

@@ -135,6 +135,8 @@ def test_the_ledger_has_every_line_once_with_its_reason_and_how_often_it_was_emi
     assert sum(reasons.values()) - reasons[""] == len(outlet.written) == pytest.approx(120, abs=40)
     assert sum(int(row[3]) for row in rows if not row[2]) == len(outlet.sold)
     assert any(row[3] == "2" for row in rows)
+    totals = {order["event_id"]: str(order["total"]) for order in outlet.sold}
+    assert {row[0]: row[6] for row in rows} == {row[0]: totals.get(row[0], "") for row in rows}
 
 
 def test_a_full_disk_keeps_the_lines_for_later_and_none_is_noted_before_it_is_written(make, clock):
