@@ -54,7 +54,7 @@ class Pump:
     ) -> None:
         """`sender` begins its event ids. `alter` may change an order, and says what it is to be refused for."""
         self.schedule = Schedule(shape)
-        self._sender, self._outlet, self._ledger, self._goods = sender, outlet, ledger, goods
+        self._sender, self.outlet, self._ledger, self._goods = sender, outlet, ledger, goods
         self._clock, self._rng, self._alter = clock, rng, alter
         self._planted, self._twice, self._probe_s = planted, twice, 1 / probes_a_second
         self._reasons = [reason for reason in reasons if outlet.takes_anything or has_identity(reason)]
@@ -86,7 +86,7 @@ class Pump:
                 break
             written.append(line)
         if written:
-            self._outlet.flush()
+            self.outlet.flush()
             self._note(written)
         return sum(line.copies for line in written)
 
@@ -120,12 +120,12 @@ class Pump:
         """False: there is no room, and the line is kept for the next step, as a shop would keep it."""
         for copy in range(line.copies):
             try:
-                self._outlet.write(line.raw) if line.raw is not None else self._outlet.sell(line.order)
+                self.outlet.write(line.raw) if line.raw is not None else self.outlet.sell(line.order)
             except OSError:
                 self.refused += 1
                 if copy:  # the first one is out
                     line = line._replace(copies=copy)
-                    self._outlet.flush()
+                    self.outlet.flush()
                     self._note([line])
                     return False
                 self._stuck.appendleft(line)
