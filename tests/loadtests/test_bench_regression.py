@@ -1,6 +1,9 @@
 """The check against the committed table, with results made up; the table itself; the small sizes."""
 
 import json
+import signal
+import stat
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -76,6 +79,31 @@ def test_rates_are_compared_by_their_ratio_alone() -> None:
     fallen = figure(500, 505, 495, unit="events/s", beside=(2000.0, 2010.0, 1990.0))
     better = figure(1800, 1805, 1795, unit="events/s", beside=(2000.0, 2010.0, 1990.0))
     assert [verdicts(then, outcome(each))[0] for each in (slow, fallen, better)] == ["held", "fell", "better"]
+
+
+def test_beside_nothing_measured_two_thirds_of_a_rate_and_half_as_long_again_are_the_bounds() -> None:
+    def found(unit: str, value: float) -> str:
+        fixed = (1000.0, 1000.0, 1000.0)
+        (verdict,) = verdicts(
+            outcome(figure(1000, unit=unit, beside=fixed)), outcome(figure(value, unit=unit, beside=fixed))
+        )
+        return verdict
+
+    assert [found("events/s", value) for value in (670.0, 660.0)] == ["held", "fell"]
+    assert [found("s", value) for value in (1490.0, 1510.0)] == ["held", "fell"]
+
+
+def test_a_figure_that_cannot_be_compared_any_more_fails_the_check() -> None:
+    then = figure(1000, 1010, 990, unit="events/s")
+    (found,) = compare(outcome(then), outcome(replace(then, baseline="another")))
+    assert (found.verdict, found.is_bad) == ("changed", True)
+    assert "beside helpers, now it is beside another" in found.sentence and "write the table anew" in found.sentence
+    (unit,) = compare(outcome(then), outcome(replace(then, unit="k events/s")))
+    assert (unit.verdict, unit.sentence[:32]) == ("changed", "it was in events/s, now it is in")
+    (turned,) = compare(outcome(then), outcome(replace(then, better="lower")))
+    assert (turned.verdict, "higher was better, now lower is" in turned.sentence) == ("changed", True)
+    cpu = figure(20, 21, 19)
+    assert verdicts(outcome(cpu), outcome(replace(cpu, baseline="another"))) == ["held"]  # the value itself is left
 
 
 def test_a_figure_that_is_not_measured_any_more_fails_the_check_and_a_new_one_does_not() -> None:
