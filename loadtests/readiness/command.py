@@ -12,9 +12,9 @@ from rich.table import Table
 
 from loadtests.bench.command import measured_now
 from loadtests.bench.results import read
-from loadtests.readiness.limits import Plan
-from loadtests.readiness.measured import BENCHES, rates_of
-from loadtests.readiness.sample import Sample, lines_of_export, sample_of, typical
+from loadtests.readiness.limits import PeakPlan
+from loadtests.readiness.measured import BENCHES, capacities_of
+from loadtests.readiness.sample import EventSample, lines_of_export, sample_of, typical
 from loadtests.readiness.stream import MOST_SHARDS, Step
 from loadtests.readiness.verdict import Readiness, assess
 from runtime.errors import ConfigError
@@ -81,7 +81,7 @@ def readiness(
     start = peak / 10 if start is None else start
     if start > peak:
         raise ConfigError(f"--from {start:g} is above --peak {peak:g}: a step leads up")
-    plan = Plan(
+    plan = PeakPlan(
         step=Step(start=start, peak=peak, step_s=step_s, hold_s=hold_s),
         shards=shards or 0,
         headroom=headroom,
@@ -93,14 +93,14 @@ def readiness(
         cadence_s=cadence_s,
     )
     events = _sample(sample, mapping, aggregate=not plain)
-    rates = rates_of(measured_now(BENCHES) if measure else read())
+    rates = capacities_of(measured_now(BENCHES) if measure else read())
     found = assess(plan, events, rates, warm=warm)
     click.echo(msgspec.json.encode(asdict(found)).decode()) if as_machine else _show(found)
     if not found.fits:
         sys.exit(1)
 
 
-def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> Sample:
+def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> EventSample:
     if file is None:
         if mapping:
             raise ConfigError("--mapping says how --sample FILE is read: name the export too")

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.local.kinesis.limits import BYTES_OUT
-from loadtests.readiness.measured import Rate, Rates
-from loadtests.readiness.stream import MOST_SHARDS, Shape, Step, holds_up_to
+from loadtests.readiness.measured import Capacities, Capacity
+from loadtests.readiness.stream import MOST_SHARDS, Filling, Step, holds_up_to
 
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class PeakPlan:
     """The day as planned, and what is to carry it."""
 
     step: Step
@@ -43,10 +43,10 @@ class Limit:
 
 
 def limits_of(
-    plan: Plan, shape: Shape, rates: Rates, *, event_bytes: float, key_share: float, rows: float
+    plan: PeakPlan, filling: Filling, rates: Capacities, *, event_bytes: float, key_share: float, rows: float
 ) -> list[Limit]:
     """Of all parts, in the order of the way. `rows`: that an order makes in the warehouse."""
-    return [*_of_stream(plan, shape, event_bytes, key_share), *_of_ours(plan, rates, rows)]
+    return [*_of_stream(plan, filling, event_bytes, key_share), *_of_ours(plan, rates, rows)]
 
 
 def first_to_break(limits: Sequence[Limit]) -> Limit | None:
@@ -55,35 +55,35 @@ def first_to_break(limits: Sequence[Limit]) -> Limit | None:
     return limits[min(known)[1]] if known else None
 
 
-def _of_stream(plan: Plan, shape: Shape, event_bytes: float, key_share: float) -> Iterator[Limit]:
+def _of_stream(plan: PeakPlan, filling: Filling, event_bytes: float, key_share: float) -> Iterator[Limit]:
     yield Limit(
         part="stream",
-        rate=holds_up_to(shape, plan.step, plan.shards),
+        rate=holds_up_to(filling, plan.step, plan.shards),
         breaks=f"{plan.shards} shards throttle within the step; lines wait on the hosts' disks until they have split",
-        advice=_more_shards(plan, shape),
+        advice=_more_shards(plan, filling),
         source="Kinesis Developer Guide, Quotas and limits: 1 MiB/s and 1,000 records/s a shard; On-demand mode",
     )
     yield Limit(
         part="hottest key",
-        rate=shape.events_a_shard / key_share,
+        rate=filling.events_a_shard / key_share,
         breaks=f"one partition key has {key_share:.2%} of all events; its shard throttles, and no split parts a key",
         advice="find whose it is (a crawler, a till, a test account) and give its events more ids",
         source="Kinesis Developer Guide, Quotas and limits: a key's records go to one shard",
     )
     yield Limit(
         part="shared reads",
-        rate=BYTES_OUT / (max(1, plan.polling_readers) * event_bytes * shape.share(plan.shards)),
+        rate=BYTES_OUT / (max(1, plan.polling_readers) * event_bytes * filling.share(plan.shards)),
         breaks=f"{plan.polling_readers} polling readers share 2 MiB/s of the hottest shard, and fall behind",
         advice="let live read by fan-out ([reading] mode), with 2 MiB/s a shard of its own, or have more shards",
         source="Kinesis Developer Guide, Quotas and limits: 2 MiB/s a shard to all polling readers together",
     )
 
 
-def _more_shards(plan: Plan, shape: Shape) -> str:
+def _more_shards(plan: PeakPlan, filling: Filling) -> str:
     shards = plan.shards
-    while holds_up_to(shape, plan.step, shards) < plan.wanted and shards * 2 <= MOST_SHARDS:
+    while holds_up_to(filling, plan.step, shards) < plan.wanted and shards * 2 <= MOST_SHARDS:
         shards *= 2
-    if holds_up_to(shape, plan.step, shards) < plan.wanted:
+    if holds_up_to(filling, plan.step, shards) < plan.wanted:
         return f"{MOST_SHARDS} shards are not enough either: have the quota raised, or spread the keys"
     if shards == plan.shards:
         return "nothing: they are enough"
@@ -93,8 +93,8 @@ def _more_shards(plan: Plan, shape: Shape) -> str:
     )
 
 
-def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
-    def limit(part: str, rate: Rate | None, times: float, breaks: str, setting: str, have: int) -> Limit:
+def _of_ours(plan: PeakPlan, rates: Capacities, rows: float) -> Iterator[Limit]:
+    def limit(part: str, rate: Capacity | None, times: float, breaks: str, setting: str, have: int) -> Limit:
         each = None if rate is None else rate.value * times
         more = "" if each is None else f": {math.ceil(plan.wanted / each)} of them take {plan.wanted:,.0f}/s"
         return Limit(
@@ -147,7 +147,7 @@ def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
     )
 
 
-def _loaded(plan: Plan, rates: Rates, rows: float) -> str:
+def _loaded(plan: PeakPlan, rates: Capacities, rows: float) -> str:
     """What one cadence of the peak brings."""
     brought = plan.cadence_s * plan.step.peak * rows
     took = "" if rates.warehouse is None else f", which load in {brought / rates.warehouse.value:,.1f} s"

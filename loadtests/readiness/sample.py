@@ -33,7 +33,7 @@ class _Order(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class EventSample:
     """Some of the shop's events."""
 
     hash_keys: Mapping[int, int]  # how many events have each
@@ -57,7 +57,7 @@ class Sample:
         return max(self.hash_keys.values()) / sum(self.hash_keys.values())
 
 
-def sample_of(lines: Iterable[bytes], *, aggregate: bool = True) -> Sample:
+def sample_of(lines: Iterable[bytes], *, aggregate: bool = True) -> EventSample:
     """Of the first MOST_LINES lines of a spool. Raises ConfigError where there is none that a record can hold.
 
     A small sample overstates the skew: of 1,000 events over 64 shards, one shard gets 25 by chance alone, not 16.
@@ -69,7 +69,7 @@ def sample_of(lines: Iterable[bytes], *, aggregate: bool = True) -> Sample:
     keys = Counter(line.key for line in packed)
     some = -(-len(packed) // _TYPICAL)  # every so many lines of all the time that the sample covers
     size, together = _record(packed[::some], aggregate=aggregate)
-    return Sample(
+    return EventSample(
         hash_keys={hash_key_of(key): events for key, events in keys.items()},
         event_bytes=size,
         events_a_record=together,
@@ -83,11 +83,11 @@ def lines_of_export(file: Path, mapping: str) -> Iterator[bytes]:
     return map(msgspec.json.encode, invoices_of(read_export(file, columns), columns).orders())
 
 
-def typical(*, aggregate: bool = True) -> Sample:
+def typical(*, aggregate: bool = True) -> EventSample:
     """Where there is no sample: orders of 366 bytes, 50,000 customers, none of them keener than another."""
     few = sample_of(islice(bench_lines(_TYPICAL), _TYPICAL), aggregate=aggregate)
     keys = Counter(hash_key_of(partition_key(customer_id(number))) for number in range(CUSTOMERS))
-    return Sample(
+    return EventSample(
         hash_keys=dict(keys),
         event_bytes=few.event_bytes,
         events_a_record=few.events_a_record,

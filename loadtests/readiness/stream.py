@@ -17,7 +17,7 @@ from itertools import count
 
 from infra.local.kinesis.limits import BYTES_IN, RECORDS_IN
 from infra.local.kinesis.on_demand import FIRST_SHARDS, Meter, OnDemand, begun
-from loadtests.readiness.sample import Sample
+from loadtests.readiness.sample import EventSample
 
 MOST_SHARDS = 200  # Developer Guide, "Quotas and limits": 200 MB/s on demand in most regions, until raised
 _GRID = 1.01  # between two rates that are tried
@@ -54,10 +54,10 @@ class Throttled:
     most_waiting: float  # events on the hosts' disks
 
 
-class Shape:
+class Filling:
     """How the sample's events fill shards. Shares are kept: they are asked for once a second."""
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: EventSample) -> None:
         self.events_a_shard = min(BYTES_IN / sample.event_bytes, RECORDS_IN * sample.events_a_record)
         self._sample = sample
         self.share = cache(sample.hottest_share)
@@ -75,9 +75,9 @@ class Shape:
         meter.count(math.ceil(events / self._sample.events_a_record), math.ceil(events * self._sample.event_bytes))
 
 
-def shards_for(shape: Shape, start: float) -> int:
+def shards_for(filling: Filling, start: float) -> int:
     """What a stream has that has seen `start` events/s and no more: room for twice as many."""
-    return doubled(FIRST_SHARDS, 2 * shape.fills(start))
+    return doubled(FIRST_SHARDS, 2 * filling.fills(start))
 
 
 def doubled(shards: int, needed: float) -> int:
@@ -87,14 +87,14 @@ def doubled(shards: int, needed: float) -> int:
     return shards
 
 
-def warmed(shape: Shape, shards: int, rate: float) -> int:
+def warmed(filling: Filling, shards: int, rate: float) -> int:
     """After UpdateStreamWarmThroughput to as many MiB/s as `rate` events/s fill, the hottest shard among them."""
-    while shape.capacity(shards) < rate and shards * 2 <= MOST_SHARDS:
+    while filling.capacity(shards) < rate and shards * 2 <= MOST_SHARDS:
         shards *= 2
     return shards
 
 
-def simulate(shape: Shape, step: Step, shards: int) -> Throttled:
+def simulate(filling: Filling, step: Step, shards: int) -> Throttled:
     """What becomes of the step on a stream that has so many shards."""
     before, follows, meter = shards, begun(shards, 0), Meter()
     hot = rest = longest_s = most = 0.0
@@ -103,14 +103,14 @@ def simulate(shape: Shape, step: Step, shards: int) -> Throttled:
     for second in count():
         was = shards
         shards, follows = _followed(shards, follows, meter, second * 1000)
-        rate, share = step.rate(second), shape.share(shards)
-        stays = hot * share / shape.share(was)  # of what waits for a shard that was split: its busiest child's part
+        rate, share = step.rate(second), filling.share(shards)
+        stays = hot * share / filling.share(was)  # of what waits for a shard that was split: its busiest child's part
         hot, rest = stays, rest + hot - stays
-        room, rooms = shape.events_a_shard, shape.events_a_shard * (shards - 1)
+        room, rooms = filling.events_a_shard, filling.events_a_shard * (shards - 1)
         hot, rest = hot + rate * share, rest + rate * (1.0 - share)
         taken, also = min(hot, room), min(rest, rooms)
         hot, rest = hot - taken, rest - also
-        shape.meter(meter, taken + also)
+        filling.meter(meter, taken + also)
         waiting = hot + rest
         if waiting > 1e-6 * rate:
             first = first or (rate, second)
@@ -131,30 +131,30 @@ def simulate(shape: Shape, step: Step, shards: int) -> Throttled:
     )
 
 
-def holds_up_to(shape: Shape, step: Step, shards: int) -> float:
+def holds_up_to(filling: Filling, step: Step, shards: int) -> float:
     """The highest peak that this step may lead to with nothing refused, to one per cent; `step.peak` does not count.
 
     Below it nothing is refused either: rates are tried from below until one is.
     """
-    number = math.floor(math.log(shape.capacity(shards), _GRID))
+    number = math.floor(math.log(filling.capacity(shards), _GRID))
     while True:
         peak = _GRID ** (number + 1)
         tried = replace(step, start=min(step.start, peak), peak=peak, hold_s=0.0)
-        if _refuses(shape, tried, shards):
-            return max(shape.capacity(shards), _GRID**number)
+        if _refuses(filling, tried, shards):
+            return max(filling.capacity(shards), _GRID**number)
         number += 1
 
 
-def _refuses(shape: Shape, step: Step, shards: int) -> bool:
+def _refuses(filling: Filling, step: Step, shards: int) -> bool:
     """Whether anything is refused until the peak is reached. By minutes: shards follow no faster, and rates rise."""
     follows, meter, end = begun(shards, 0), Meter(), math.ceil(step.step_s)
     for first in range(0, end + 1, 60):
         shards, follows = _followed(shards, follows, meter, first * 1000)
         last = min(first + 59, end)
         rate = step.peak if last >= step.step_s else step.rate(last)
-        if rate > shape.capacity(shards):
+        if rate > filling.capacity(shards):
             return True
-        shape.meter(meter, (step.rate(first) + rate) / 2 * 60)
+        filling.meter(meter, (step.rate(first) + rate) / 2 * 60)
     return False
 
 

@@ -14,31 +14,33 @@ from loadtests.bench.orders import lines
 from loadtests.bench.report import Figure, as_fields
 from loadtests.bench.results import Outcome, Results
 from loadtests.readiness import command
-from loadtests.readiness.limits import Plan
-from loadtests.readiness.measured import Rate, Rates, rates_of
-from loadtests.readiness.sample import Sample, lines_of_export, sample_of
-from loadtests.readiness.stream import Shape, Step, holds_up_to, shards_for, simulate, warmed
+from loadtests.readiness.limits import PeakPlan
+from loadtests.readiness.measured import Capacities, Capacity, capacities_of
+from loadtests.readiness.sample import EventSample, lines_of_export, sample_of
+from loadtests.readiness.stream import Filling, Step, holds_up_to, shards_for, simulate, warmed
 from loadtests.readiness.verdict import Readiness, assess
 
 pytestmark = pytest.mark.unit
 
 _KEYS = 1 << 128
-PLENTY = Rate(value=1e9, source="made up")
-RATES = Rates(agent=PLENTY, live=PLENTY, node=PLENTY, cold=PLENTY, warehouse=PLENTY)
+PLENTY = Capacity(value=1e9, source="made up")
+RATES = Capacities(agent=PLENTY, live=PLENTY, node=PLENTY, cold=PLENTY, warehouse=PLENTY)
 
 
-def sample(*, hot: int = 1, keys: int = 256, event_bytes: float = 512.0, together: float = 100.0) -> Sample:
+def sample(*, hot: int = 1, keys: int = 256, event_bytes: float = 512.0, together: float = 100.0) -> EventSample:
     """Keys as even as can be, but for the first, which has so many events."""
     spread = {number * (_KEYS // keys): 1 for number in range(keys)}
-    return Sample(hash_keys={**spread, 0: hot}, event_bytes=event_bytes, events_a_record=together, order_rows=3.0)
+    return EventSample(hash_keys={**spread, 0: hot}, event_bytes=event_bytes, events_a_record=together, order_rows=3.0)
 
 
-def plan(peak: float, *, start: float = 1000.0, step_s: float = 30.0, shards: int = 0, headroom: float = 1.25) -> Plan:
+def plan(
+    peak: float, *, start: float = 1000.0, step_s: float = 30.0, shards: int = 0, headroom: float = 1.25
+) -> PeakPlan:
     step = Step(start=min(start, peak), peak=peak, step_s=step_s, hold_s=60.0)
-    return Plan(step=step, shards=shards, headroom=headroom)
+    return PeakPlan(step=step, shards=shards, headroom=headroom)
 
 
-def ready(peak: float, *, warm: Sequence[float] = (), start: float = 1000.0, rates: Rates = RATES) -> Readiness:
+def ready(peak: float, *, warm: Sequence[float] = (), start: float = 1000.0, rates: Capacities = RATES) -> Readiness:
     return assess(plan(peak, start=start), sample(), rates, warm=warm)
 
 
@@ -57,10 +59,10 @@ def test_a_higher_peak_never_fits_where_a_lower_one_does_not(low: float, high: f
 @settings(max_examples=50, deadline=None)
 @given(start=st.floats(1.0, 20_000.0), rate=PEAKS, step_s=STEPS, hot=st.integers(1, 100))
 def test_warm_throughput_never_hurts(start: float, rate: float, step_s: float, hot: int) -> None:
-    shape = Shape(sample(hot=hot))
+    filling = Filling(sample(hot=hot))
     step = Step(start=start, peak=start, step_s=step_s)
-    cold = shards_for(shape, start)
-    assert holds_up_to(shape, step, warmed(shape, cold, rate)) >= holds_up_to(shape, step, cold)
+    cold = shards_for(filling, start)
+    assert holds_up_to(filling, step, warmed(filling, cold, rate)) >= holds_up_to(filling, step, cold)
 
 
 @settings(max_examples=50, deadline=None)
@@ -76,33 +78,33 @@ def test_the_warm_throughput_that_is_advised_is_enough(peak: float, step_s: floa
 @settings(max_examples=50, deadline=None)
 @given(shards=st.integers(1, 100), keys=st.dictionaries(st.integers(0, _KEYS - 1), st.integers(1, 50), min_size=1))
 def test_splitting_every_shard_makes_none_busier(shards: int, keys: dict[int, int]) -> None:
-    some = Sample(hash_keys=keys, event_bytes=1.0, events_a_record=1.0, order_rows=1.0)
+    some = EventSample(hash_keys=keys, event_bytes=1.0, events_a_record=1.0, order_rows=1.0)
     assert 1 / (2 * shards) <= some.hottest_share(2 * shards) <= some.hottest_share(shards) <= 1.0
 
 
 def test_a_tenfold_step_throttles_until_the_shards_have_split_often_enough() -> None:
-    shape = Shape(sample())  # 2,048 events/s a shard
+    filling = Filling(sample())  # 2,048 events/s a shard
     step = Step(start=4000.0, peak=40_000.0, step_s=30.0, hold_s=3600.0)
-    assert shards_for(shape, 4000.0) == 4
-    done = simulate(shape, step, 4)
+    assert shards_for(filling, 4000.0) == 4
+    done = simulate(filling, step, 4)
     assert done.at_rate is not None and 8192 < done.at_rate < 10_000  # what four even shards take
     assert done.at_s is not None and done.at_s < 30
     assert done.shards_after >= 32  # 8 after a minute, 16 and 32 a quarter of an hour later each
     assert 30 * 60 < done.lasts_s < 2 * 3600  # and then what waited is sent
-    assert simulate(shape, step, 32).lasts_s == 0.0
-    assert simulate(shape, step, 16).longest_wait_s < done.longest_wait_s
+    assert simulate(filling, step, 32).lasts_s == 0.0
+    assert simulate(filling, step, 16).longest_wait_s < done.longest_wait_s
 
 
 def test_what_the_slow_rise_reaches_is_more_than_the_step_does() -> None:
-    shape = Shape(sample())
-    limits = [holds_up_to(shape, Step(start=4000.0, peak=0.0, step_s=step_s), 4) for step_s in (30.0, 7200.0)]
+    filling = Filling(sample())
+    limits = [holds_up_to(filling, Step(start=4000.0, peak=0.0, step_s=step_s), 4) for step_s in (30.0, 7200.0)]
     assert limits[0] == pytest.approx(8192, rel=0.02)
     assert limits[1] > 2 * limits[0]
 
 
 def test_plain_records_break_at_a_thousand_a_second_and_shard() -> None:
-    shape = Shape(sample(event_bytes=300.0, together=1.0))
-    assert shape.capacity(4) == pytest.approx(4000.0)
+    filling = Filling(sample(event_bytes=300.0, together=1.0))
+    assert filling.capacity(4) == pytest.approx(4000.0)
 
 
 def test_a_hot_key_breaks_first_however_many_shards_there_are() -> None:
@@ -115,7 +117,9 @@ def test_a_hot_key_breaks_first_however_many_shards_there_are() -> None:
 
 
 def test_the_first_part_to_break_is_named_with_its_rate_and_what_to_do() -> None:
-    slow = Rates(agent=PLENTY, live=Rate(value=2500.0, source="bench live"), node=PLENTY, cold=PLENTY, warehouse=PLENTY)
+    slow = Capacities(
+        agent=PLENTY, live=Capacity(value=2500.0, source="bench live"), node=PLENTY, cold=PLENTY, warehouse=PLENTY
+    )
     found = ready(3000.0, rates=slow)
     assert found.first is not None
     assert (found.first.part, found.first.rate, found.fits) == ("live", 2500.0, False)
@@ -124,13 +128,15 @@ def test_the_first_part_to_break_is_named_with_its_rate_and_what_to_do() -> None
 
 
 def test_the_warehouse_takes_an_order_with_its_lines() -> None:
-    rows = Rates(agent=PLENTY, live=PLENTY, node=PLENTY, cold=PLENTY, warehouse=Rate(value=9000.0, source="bench"))
+    rows = Capacities(
+        agent=PLENTY, live=PLENTY, node=PLENTY, cold=PLENTY, warehouse=Capacity(value=9000.0, source="bench")
+    )
     found = ready(1000.0, rates=rows)
     assert found.first is not None and (found.first.part, found.first.rate) == ("warehouse", 3000.0)
 
 
 def test_what_was_never_measured_does_not_fit() -> None:
-    found = ready(10.0, rates=rates_of(Results()))
+    found = ready(10.0, rates=capacities_of(Results()))
     assert not found.fits and not found.short
     assert [limit.part for limit in found.unknown] == ["agents", "live", "OpenSearch", "cold", "warehouse"]
 
@@ -156,7 +162,7 @@ def test_what_our_parts_reach_is_read_from_the_committed_benchmarks() -> None:
         one("warehouse", "take_vs_write_dataframe", "rows/s", 30_000.0, 1000.0),
     ):
         measured = measured.having(outcome)
-    rates = rates_of(measured)
+    rates = capacities_of(measured)
     found = [rate.value for rate in (rates.agent, rates.live, rates.node, rates.cold, rates.warehouse) if rate]
     assert found == [200_000.0, 6000.0, 8000.0, 50_000.0, 30_000.0]
     assert rates.live and rates.live.source.startswith("bench live, drain_rate, 2026-11-27 on ")
@@ -190,7 +196,7 @@ def test_an_export_is_sampled_as_the_replay_would_write_it(tmp_path: Path) -> No
 
 
 def test_the_command_says_why_it_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "rates_of", lambda results: RATES)
+    monkeypatch.setattr(command, "capacities_of", lambda results: RATES)
     spool = tmp_path / "orders.ndjson"
     spool.write_bytes(b"\n".join(lines(2_000)))
     asked = ["--peak", "40000", "--from", "1000", "--sample", str(spool)]
