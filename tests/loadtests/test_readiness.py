@@ -207,3 +207,34 @@ def test_the_command_says_why_it_exits_with_1(tmp_path: Path, monkeypatch: pytes
     told = json.loads(warm.stdout)
     assert (warm.exit_code, told["fits"], told["options"][-1]["step"]["at_rate"]) == (0, True, None)
     assert CliRunner().invoke(command.readiness, ["--peak", "10", "--from", "20"]).exit_code != 0
+def test_a_line_that_no_record_can_hold_does_not_end_the_sample() -> None:
+    some = list(lines(100))
+    found = sample_of([b"x" * (2 << 20), *some[:50], b"y" * (2 << 20), *some[50:]])
+    assert sum(found.hash_keys.values()) == 100
+
+
+def test_one_line_is_a_sample_and_a_torn_one_is_a_letter() -> None:
+    whole = next(lines(1))
+    assert (sample_of([whole]).hottest_key_share, sample_of([whole]).order_rows) == (1.0, 3.0)
+    assert sample_of([whole, whole[:100]]).order_rows == 2.0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n\r\n",
+        b"".join(line[: len(line) // 2] + b"\n" for line in lines(20)),
+        b'203.0.113.9 - - [27/Nov/2026:08:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl/8"\n' * 20,
+        bytes(range(256)) * 20,
+        b"[" * 100_000,
+    ],
+    ids=["empty", "blank", "torn", "access", "not UTF-8", "deep"],
+)
+def test_a_file_without_orders_is_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "spool"
+    file.write_bytes(content)
+    done = CliRunner().invoke(command.readiness, ["--peak", "10", "--sample", str(file)])
+    assert isinstance(done.exception, ConfigError) and "name a spool file with orders" in str(done.exception)
+
+
