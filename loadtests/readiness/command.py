@@ -156,7 +156,7 @@ def _options(found: Readiness) -> Table:
             str(option.shards),
             f"{option.holds_up_to:,.0f}",
             first,
-            f"{step.lasts_s:,.0f} s",
+            f"{'' if step.is_over else 'over '}{step.lasts_s:,.0f} s",
             f"{step.longest_wait_s:,.0f} s",
             str(step.shards_after),
         )

@@ -51,7 +51,7 @@ class Readiness:
         return [limit for limit in self.limits if limit.rate is None]
 
 
-def assess(plan: PeakPlan, sample: EventSample, rates: Capacities, *, warm: Sequence[float] = ()) -> Readiness:
+def assess(plan: PeakPlan, sample: EventSample, capacities: Capacities, *, warm: Sequence[float] = ()) -> Readiness:
     """Hold the plan against every part. `plan.shards` 0: as many as a stream has that has seen the start and no more.
 
     The peak fits if no part's limit is below it with its headroom, and none is unknown. With `warm` the stream is
@@ -60,18 +60,18 @@ def assess(plan: PeakPlan, sample: EventSample, rates: Capacities, *, warm: Sequ
     filling = Filling(sample)
     bare = replace(plan, shards=plan.shards or shards_for(filling, plan.step.start))
     named = [("as it is", bare.shards)]
-    named += [(f"warm for {rate:g}/s", warmed(filling, bare.shards, rate)) for rate in sorted(warm)]
+    named += [(f"warm for {rate:,.0f}/s", warmed(filling, bare.shards, rate)) for rate in sorted(warm)]
     planned = replace(bare, shards=named[-1][1])
     limits = limits_of(
         planned,
         filling,
-        rates,
+        capacities,
         event_bytes=sample.event_bytes,
         key_share=sample.hottest_key_share,
         rows=sample.order_rows,
     )
     if not warm and not _takes(limits[0], plan.wanted):
-        named.append((f"warm for {plan.wanted:g}/s", warmed(filling, bare.shards, plan.wanted)))
+        named.append((f"warm for {plan.wanted:,.0f}/s", warmed(filling, bare.shards, plan.wanted)))
     return Readiness(
         peak=plan.step.peak,
         wanted=plan.wanted,
