@@ -76,7 +76,7 @@ def readiness(
 ) -> None:
     """Hold a planned peak against the stream, the agents, the consumers, OpenSearch and the warehouse.
 
-    Exit code 0 if it fits with its headroom, 1 if it does not or a part was never measured.
+    Exit code 0 if it fits with its headroom, 1 if it does not or a part was not measured.
     """
     start = peak / 10 if start is None else start
     if start > peak:
@@ -93,9 +93,9 @@ def readiness(
         cadence_s=cadence_s,
     )
     events = _sample(sample, mapping, aggregate=not plain)
-    rates = capacities_of(measured_now(BENCHES) if measure else read())
-    found = assess(plan, events, rates, warm=warm)
-    click.echo(msgspec.json.encode(asdict(found)).decode()) if as_machine else _show(found)
+    capacities = capacities_of(measured_now(BENCHES) if measure else read(), aggregate=not plain)
+    found = assess(plan, events, capacities, warm=warm)
+    click.echo(msgspec.json.encode(asdict(found)).decode()) if as_machine else _show(found, measure)
     if not found.fits:
         sys.exit(1)
 
@@ -111,7 +111,7 @@ def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> Event
         return sample_of(lines, aggregate=aggregate)
 
 
-def _show(found: Readiness) -> None:
+def _show(found: Readiness, is_measured: bool) -> None:
     console = Console()
     console.print(_parts(found))
     console.print(_options(found))
@@ -123,13 +123,14 @@ def _show(found: Readiness) -> None:
         console.print(f"- {limit.part}: {escape(limit.advice)}")
     if found.unknown:
         names = ", ".join(limit.part for limit in found.unknown)
-        console.print(f"- {names}: never measured; --measure, or `python -m loadtests bench all --write` once")
+        why = "never measured; --measure, or `python -m loadtests bench all --write` once"
+        console.print(f"- {names}: {'could not be measured here; stderr says why' if is_measured else why}")
     console.print(
         "[green]the peak fits[/]"
         if found.fits
         else "[red]THE PEAK DOES NOT FIT[/]"
         if found.short
-        else "[red]NOT KNOWN: parts were never measured[/]"
+        else "[red]NOT KNOWN: parts were not measured[/]"
     )
 
 

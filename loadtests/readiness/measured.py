@@ -17,7 +17,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacities:
-    """None where nothing was measured."""
+    """Of our own parts; None where nothing was measured."""
 
     agent: Capacity | None  # events/s of one agent
     live: Capacity | None  # events/s of one live process, the node on the same cores
@@ -26,14 +26,17 @@ class Capacities:
     warehouse: Capacity | None  # rows/s of a load
 
 
-def capacities_of(results: Results) -> Capacities:
-    """From the table. A process in Python keeps one core busy: what a CPU second moves, it moves in a second."""
+def capacities_of(results: Results, *, aggregate: bool = True) -> Capacities:
+    """From the table. A process in Python keeps one core busy: what a CPU second moves, it moves in a second.
+
+    Without `aggregate`, of records that are an event each; the drain of live was measured on aggregates alone.
+    """
     return Capacities(
-        agent=_rate(results, "producers", "aggregated", _of_cpu),
-        live=_rate(results, "live", "drain_rate", lambda figure: figure.value),
-        node=_rate(results, "live", "drain_rate", lambda figure: statistics.median(figure.baseline_runs)),
-        cold=_rate(results, "cold", "cpu", _of_cpu),
-        warehouse=_rate(results, "warehouse", "take_vs_write_dataframe", lambda figure: figure.value),
+        agent=_capacity(results, "producers", "aggregated" if aggregate else "plain", _of_cpu),
+        live=_capacity(results, "live", "drain_rate", lambda figure: figure.value),
+        node=_capacity(results, "live", "drain_rate", lambda figure: statistics.median(figure.baseline_runs)),
+        cold=_capacity(results, "cold", "cpu" if aggregate else "cpu_plain", _of_cpu),
+        warehouse=_capacity(results, "warehouse", "take_vs_write_dataframe", lambda figure: figure.value),
     )
 
 
@@ -41,7 +44,7 @@ def capacities_of(results: Results) -> Capacities:
 BENCHES = ("producers", "live", "cold", "warehouse")
 
 
-def _rate(results: Results, bench: str, name: str, value: Callable[[Recorded], float]) -> Capacity | None:
+def _capacity(results: Results, bench: str, name: str, value: Callable[[Recorded], float]) -> Capacity | None:
     outcome = results.benches.get(bench)
     figure = outcome.figures.get(name) if outcome else None
     if outcome is None or figure is None:

@@ -268,10 +268,12 @@ def test_what_our_parts_reach_is_read_from_the_committed_benchmarks() -> None:
         one("warehouse", "take_vs_write_dataframe", "rows/s", 30_000.0, 1000.0),
     ):
         measured = measured.having(outcome)
-    rates = capacities_of(measured)
-    found = [rate.value for rate in (rates.agent, rates.live, rates.node, rates.cold, rates.warehouse) if rate]
+    of = capacities_of(measured)
+    found = [each.value for each in (of.agent, of.live, of.node, of.cold, of.warehouse) if each]
     assert found == [200_000.0, 6000.0, 8000.0, 50_000.0, 30_000.0]
-    assert rates.live and rates.live.source.startswith("bench live, drain_rate, 2026-11-27 on ")
+    assert of.live and of.live.source.startswith("bench live, drain_rate, 2026-11-27 on ")
+    plain = capacities_of(measured, aggregate=False)
+    assert plain.agent is None and plain.cold is None and plain.live == of.live  # those of aggregates are not theirs
 
 
 def test_without_warm_throughput_the_one_that_is_needed_is_shown_beside() -> None:
@@ -283,8 +285,6 @@ def test_without_warm_throughput_the_one_that_is_needed_is_shown_beside() -> Non
     assert [option.shards for option in ready(40_000.0, warm=[20_000.0, 50_000.0]).options] == [4, 16, 32]
 
 
-def test_a_sample_of_real_lines_has_the_keys_and_the_size_of_the_agents_records() -> None:
-    same = [line.replace(b'"customer_id":"', b'"customer_id":"ONE", "was":"') for line in lines(100)]
 def test_a_peak_that_needs_more_shards_than_doubling_reaches_is_given_the_most_allowed() -> None:
     many = sample(keys=9600)  # as good as even over 128, 150 and 200 shards
     peak = 147 * 2048 / 1.25
@@ -303,6 +303,8 @@ def test_a_rate_of_millions_is_advised_in_full() -> None:
     assert "--warm 1543209)" in found.limits[0].advice  # rounded up: less would not be enough
 
 
+def test_a_sample_of_real_lines_has_the_keys_and_the_size_of_the_agents_records() -> None:
+    same = [line.replace(b'"customer_id":"', b'"customer_id":"ONE", "was":"') for line in lines(100)]
     one = sample_of(same)
     assert (one.hottest_key_share, one.hottest_share(64)) == (1.0, 1.0)
     assert 500 < one.event_bytes < 700 and one.events_a_record > 300
@@ -310,27 +312,6 @@ def test_a_rate_of_millions_is_advised_in_full() -> None:
     assert sample_of(same, aggregate=False).events_a_record == 1.0
 
 
-def test_an_export_is_sampled_as_the_replay_would_write_it(tmp_path: Path) -> None:
-    file = tmp_path / "export.csv"
-    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
-    rows = [f"{number // 2},A{number},x,1,2011-11-0{1 + number % 2} 10:00:00,2.50,17850,UK" for number in range(40)]
-    file.write_text("\n".join([head, *rows]))
-    found = sample_of(lines_of_export(file, "online-retail"))
-    assert (sum(found.hash_keys.values()), found.hottest_key_share, found.order_rows) == (20, 1.0, 3.0)
-
-
-def test_the_command_says_why_it_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "capacities_of", lambda results: RATES)
-    spool = tmp_path / "orders.ndjson"
-    spool.write_bytes(b"\n".join(lines(2_000)))
-    asked = ["--peak", "40000", "--from", "1000", "--sample", str(spool)]
-    done = CliRunner().invoke(command.readiness, asked)
-    assert done.exit_code == 1
-    assert "THE PEAK DOES NOT FIT" in done.stdout and "first to break: stream" in done.stdout
-    warm = CliRunner().invoke(command.readiness, [*asked, "--warm", "80000", "--fan-out", "--json"])
-    told = json.loads(warm.stdout)
-    assert (warm.exit_code, told["fits"], told["options"][-1]["step"]["at_rate"]) == (0, True, None)
-    assert CliRunner().invoke(command.readiness, ["--peak", "10", "--from", "20"]).exit_code != 0
 def test_a_line_that_no_record_can_hold_does_not_end_the_sample() -> None:
     some = list(lines(100))
     found = sample_of([b"x" * (2 << 20), *some[:50], b"y" * (2 << 20), *some[50:]])
@@ -362,3 +343,72 @@ def test_a_file_without_orders_is_refused(content: bytes, tmp_path: Path) -> Non
     assert isinstance(done.exception, ConfigError) and "name a spool file with orders" in str(done.exception)
 
 
+def test_an_export_is_sampled_as_the_replay_would_write_it(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+    rows = [f"{number // 2},A{number},x,1,2011-11-0{1 + number % 2} 10:00:00,2.50,17850,UK" for number in range(40)]
+    file.write_text("\n".join([head, *rows]))
+    found = sample_of(lines_of_export(file, "online-retail"))
+    assert (sum(found.hash_keys.values()), found.hottest_key_share, found.order_rows) == (20, 1.0, 3.0)
+
+
+def test_the_command_says_why_it_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "capacities_of", lambda results, aggregate: ENOUGH)
+    spool = tmp_path / "orders.ndjson"
+    spool.write_bytes(b"\n".join(lines(2_000)))
+    asked = ["--peak", "40000", "--from", "1000", "--sample", str(spool)]
+    done = CliRunner().invoke(command.readiness, asked)
+    assert done.exit_code == 1
+    assert "THE PEAK DOES NOT FIT" in done.stdout and "first to break: stream" in done.stdout
+    warm = CliRunner().invoke(command.readiness, [*asked, "--warm", "80000", "--fan-out", "--json"])
+    told = json.loads(warm.stdout)
+    assert (warm.exit_code, told["fits"], told["options"][-1]["step"]["at_rate"]) == (0, True, None)
+    assert CliRunner().invoke(command.readiness, ["--peak", "10", "--from", "20"]).exit_code != 0
+
+
+def measurable(monkeypatch: pytest.MonkeyPatch, lacking: str = "") -> None:
+    """Benches of the registry that say at once what they found, but for one that lacks something."""
+
+    def one(bench: str, name: str, value: float, beside: float) -> SimpleNamespace:
+        def run() -> list[Figure]:
+            if bench == lacking:
+                raise ConfigError(f"{bench} lacks its log")
+            figure = Figure(
+                name=name,
+                unit="x",
+                better="lower",
+                target=1.0,
+                values=[value],
+                baseline="x",
+                baseline_values=[beside],
+            )
+            return [figure]
+
+        return SimpleNamespace(run=run)
+
+    for bench, name, value, beside in (
+        ("producers", "aggregated", 5.0, 10.0),
+        ("live", "drain_rate", 6000.0, 8000.0),
+        ("cold", "cpu", 20.0, 10.0),
+        ("warehouse", "take_vs_write_dataframe", 30_000.0, 1000.0),
+    ):
+        monkeypatch.setitem(sys.modules, f"loadtests.bench.{bench}", one(bench, name, value, beside))
+    monkeypatch.setattr(command, "read", lambda: pytest.fail("the committed table is not asked"))
+
+
+def test_what_is_measured_now_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    measurable(monkeypatch)
+    done = CliRunner().invoke(command.readiness, ["--peak", "4000", "--shards", "8", "--measure", "--json"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["fits"]) == (0, True)
+    assert [limit["rate"] for limit in told["limits"][3:]] == [200_000.0, 6000.0, 8000.0, 50_000.0, 10_000.0]
+    assert told["limits"][4]["source"].startswith("bench live, drain_rate, ")
+
+
+def test_what_cannot_be_measured_keeps_no_other_part_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    measurable(monkeypatch, lacking="live")
+    done = CliRunner().invoke(command.readiness, ["--peak", "4000", "--shards", "8", "--measure"])
+    told = " ".join(done.stdout.split())
+    assert done.exit_code == 1 and "NOT KNOWN: parts were not measured" in told
+    assert "- live, OpenSearch: could not be measured here; stderr says why" in told and "50,000" in told
+    assert "not measured: live: live lacks its log" in done.stderr
