@@ -4,6 +4,7 @@ import datetime as dt
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from infra.local.state import read_state
 from loadtests.drills.drill import Drill, Outcome
@@ -16,12 +17,14 @@ from loadtests.proof.holdings import Span
 from loadtests.proof.prove import holdings_of, reconcile
 from loadtests.proof.reconcile import StoreProof
 from loadtests.proof.samples import Sampler, read_samples
+from loadtests.proof.sightings import ASKED
 from loadtests.proof.watch import Watch, watching
 from loadtests.sale.plan import Plan, RunFolder
 from loadtests.shapes import Knot, Shape
 
-BEFORE_S, AFTER_S = 4.0, 3.0  # of ordinary selling around the fault
+BEFORE_S, AFTER_S = 4.0, 3.0  # of ordinary selling around the fault, at the least
 _LONGEST_S = 3600.0  # of a drill; its end is told to the pump by a stop
+_WELL_WITHIN_S = 120.0  # a ground that was just prepared
 _LOOK_S = 0.5
 _AGAIN_S = 3.0
 _AROUND = dt.timedelta(minutes=1)  # arrivals are by the stream's clock
@@ -50,6 +53,7 @@ def hold(drill: Drill, ground: Ground, folder: RunFolder, *, rate: float, seed: 
     ):
         with selling(drill, plan, ground, folder) as began:
             ground.stack.wait(BEFORE_S)
+            _await_first(ground, folder)
             fault = suffered(drill, ground)
             ground.stack.wait(AFTER_S)
         _await_seen(ground, watch, drill.recover_s)
@@ -126,6 +130,19 @@ def _times(drill: Drill, ground: Ground, fault: Fault, proofs: list[StoreProof])
     if fault.trouble or not drill.sign.is_of_the_end:
         return fault.times
     return drill.sign.times(ground, fault.before, lines=max((each.emitted for each in proofs), default=0))
+
+
+def _await_first(ground: Ground, folder: RunFolder) -> None:
+    """Until every store shows something of this drill: a fault of what does not run yet would meet nobody."""
+    for _ in range(round(_WELL_WITHIN_S / _LOOK_S)):
+        if stores_in(folder.sightings) >= set(ASKED) or ground.stack.wait(_LOOK_S):
+            return
+
+
+def stores_in(sightings: Path) -> set[str]:
+    """Those in which anything was seen."""
+    lines = sightings.read_text().splitlines() if sightings.exists() else []
+    return {line.partition(",")[0] for line in lines}
 
 
 def _await_seen(ground: Ground, watch: Watch, within_s: float) -> None:

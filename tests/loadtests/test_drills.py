@@ -176,6 +176,17 @@ def test_what_a_fault_may_cause_is_trouble_of_the_drill_and_its_end_is_tried_all
     assert fault.trouble.startswith("could not be undone: ")
 
 
+def test_a_fault_waits_until_every_store_has_shown_something_of_the_drill(tmp_path):
+    seen, folder = iter(["opensearch,a,1,2", "lake,a,1,2", "warehouse,a,1,2", "too late"]), RunFolder(tmp_path)
+
+    def wait(_):
+        with folder.sightings.open("a") as file:
+            file.write(f"{next(seen)}\n")
+
+    holding._await_first(SimpleNamespace(stack=SimpleNamespace(wait=wait)), folder)
+    assert holding.stores_in(folder.sightings) == {"opensearch", "lake", "warehouse"}
+
+
 def test_a_fault_lasts_until_its_sign_was_seen():
     ground = Grounds()
     sign = Sign(what="signs", count=lambda ground: ground.did.count("wait") // 4)
