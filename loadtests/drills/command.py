@@ -75,6 +75,9 @@ def hold_all(
                 return
             stack.say(f"{each.name}: {each.expected}")
             outcome = hold(each, ground, RunFolder(folder / each.name), rate=rate, seed=seed)
+            if stack.stop.is_set():
+                stack.say("  cut short: nothing is known of it")
+                return
             stack.say(f"  {'passed' if outcome.passed else 'FAILED'}: {_loss(outcome)}, {_recovery(outcome)}")
             yield outcome
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import get_type_hints
@@ -306,6 +307,21 @@ def test_a_used_folder_is_refused_before_anything_starts(tmp_path):
     folder.plan_file.touch()
     with pytest.raises(ConfigError, match="choose another folder"):
         next(hold_all(None, None, [DRILLS["s3-away"]], tmp_path, rate=1, seed=1))
+
+
+def test_a_drill_that_was_cut_short_has_lost_nothing_that_anybody_knows_of(tmp_path, monkeypatch):
+    stop = threading.Event()
+    stack = SimpleNamespace(stop=stop, given_up=[], say=lambda line: None)
+
+    def held(each, *_, **__):
+        if each.name == "hot-key":
+            stop.set()
+        return GOOD
+
+    monkeypatch.setattr(command, "prepared", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "hold", held)
+    drills = [DRILLS["s3-away"], DRILLS["hot-key"], DRILLS["clock-off"]]
+    assert list(hold_all(stack, None, drills, tmp_path, rate=1, seed=1)) == [GOOD]
 
 
 def test_drills_that_were_held_are_shown_whatever_ends_the_rest_and_one_named_twice_is_held_once(tmp_path, monkeypatch):
