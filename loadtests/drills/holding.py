@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,6 @@ class Fault:
 
     ended_us: int  # when its end was begun
     back_us: int  # when everything was back
-    before: int = 0  # what its sign counted before it
     times: int = 0  # that its sign was seen while it lasted
     trouble: str | None = None
 
@@ -47,6 +47,7 @@ def hold(drill: Drill, ground: Ground, folder: RunFolder, *, rate: float, seed: 
     folder.make(plan)
     sampler = Sampler(folder.samples, ground.settings, ground.home)
     restarts = _restarts(ground)
+    before = _counted(drill, ground)  # of a load that is the fault, the first line counts
     with (
         watching(folder, ground.settings, sampler, board_url="") as watch,
         witnessed(ground.home.logs, ground.board_url) as witness,
@@ -54,22 +55,22 @@ def hold(drill: Drill, ground: Ground, folder: RunFolder, *, rate: float, seed: 
         with selling(drill, plan, ground, folder) as began:
             ground.stack.wait(BEFORE_S)
             _await_first(ground, folder)
-            fault = suffered(drill, ground)
+            fault = suffered(drill, ground, before)
             ground.stack.wait(AFTER_S)
         _await_seen(ground, watch, drill.recover_s)
     proofs, unreadable = _reconciled(folder, ground, began, within_s=drill.recover_s)
+    times = _times(drill, ground, fault, before, proofs)
     # A part that was stopped and started is counted anew.
     died = {name: max(0, count - restarts.get(name, 0)) for name, count in _restarts(ground).items()}
     seen = witness.seen(read_samples(folder.samples), died)
-    return outcome_of(drill, folder, proofs, unreadable, fault, _times(drill, ground, fault, proofs), seen)
+    return outcome_of(drill, folder, proofs, unreadable, fault, times, seen)
 
 
-def suffered(drill: Drill, ground: Ground) -> Fault:
-    """The fault, and its end; it lasts until its sign was seen, if that can be seen meanwhile. Raises nothing."""
-    before = times = 0
-    trouble = None
+def suffered(drill: Drill, ground: Ground, before: int) -> Fault:
+    """The fault, and its end; it lasts until its sign counts more than `before`, if it can meanwhile. Raises nothing
+    of TROUBLE."""
+    times, trouble = 0, None
     try:
-        before = drill.sign.count(ground)
         drill.provoke(ground)
         ground.stack.wait(drill.hold_s)
         if not drill.sign.is_of_the_end:
@@ -81,7 +82,7 @@ def suffered(drill: Drill, ground: Ground) -> Fault:
         drill.undo(ground)
     except TROUBLE as error:
         trouble = trouble or f"could not be undone: {error}"
-    return Fault(ended_us=ended_us, back_us=_now_us(), before=before, times=times, trouble=trouble)
+    return Fault(ended_us=ended_us, back_us=_now_us(), times=times, trouble=trouble)
 
 
 def outcome_of(
@@ -126,10 +127,17 @@ def _plan(drill: Drill, ground: Ground, *, rate: float, seed: int) -> Plan:
     )
 
 
-def _times(drill: Drill, ground: Ground, fault: Fault, proofs: list[StoreProof]) -> int:
+def _counted(drill: Drill, ground: Ground) -> int:
+    try:
+        return drill.sign.count(ground)
+    except TROUBLE:
+        return sys.maxsize  # who cannot be asked before cannot be believed afterwards: nothing is more than that
+
+
+def _times(drill: Drill, ground: Ground, fault: Fault, before: int, proofs: list[StoreProof]) -> int:
     if fault.trouble or not drill.sign.is_of_the_end:
         return fault.times
-    return drill.sign.times(ground, fault.before, lines=max((each.emitted for each in proofs), default=0))
+    return drill.sign.times(ground, before, lines=max((each.emitted for each in proofs), default=0))
 
 
 def _await_first(ground: Ground, folder: RunFolder) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from opensearchpy import OpenSearchException
 
 from consumers.sinks.opensearch.connection import connect
-from consumers.sources.kinesis.table import DynamoDbLeaseTable
+from consumers.sources.kinesis.table import DynamoDbLeaseTable, TableGone
 from contract.reasons import Reason
 from loadtests.drills.ground import SECOND_LIVE, Ground
 from loadtests.proof import costs
@@ -94,7 +94,11 @@ def leases_taken() -> Sign:
 
     def taken(ground: Ground) -> int:
         settings = ground.settings
-        leases = DynamoDbLeaseTable(client("dynamodb", settings.aws), settings.live.application).read_all()
+        table = DynamoDbLeaseTable(client("dynamodb", settings.aws), settings.live.application)
+        try:
+            leases = table.read_all()
+        except TableGone:  # nobody has read yet
+            return 0
         return sum((lease.owner or "").startswith(f"{SECOND_LIVE}-") for lease in leases)
 
     return Sign(what=f"leases taken over by {SECOND_LIVE}", count=taken)

@@ -160,8 +160,8 @@ def test_the_time_to_recover_begins_before_the_end_of_the_fault_is_waited_for(mo
     def start_again(_):
         now[0] += 40_000_000  # as OpenSearch does
 
-    fault = suffered(replace(drill_on(ground), undo=start_again), ground)
-    assert fault == Fault(ended_us=1_000, back_us=40_001_000, before=0, times=1)
+    fault = suffered(replace(drill_on(ground), undo=start_again), ground, 0)
+    assert fault == Fault(ended_us=1_000, back_us=40_001_000, times=1)
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_the_time_to_recover_begins_before_the_end_of_the_fault_is_waited_for(mo
 )
 def test_what_a_fault_may_cause_is_trouble_of_the_drill_and_its_end_is_tried_all_the_same(error):
     ground = Grounds()
-    fault = suffered(drill_on(ground, provoke=error), ground)
+    fault = suffered(drill_on(ground, provoke=error), ground, 0)
     assert fault.trouble.startswith("could not be provoked: ") and ground.did == ["provoke", "undo"]
-    fault = suffered(drill_on(ground, undo=error), ground)
+    fault = suffered(drill_on(ground, undo=error), ground, 0)
     assert fault.trouble.startswith("could not be undone: ")
 
 
@@ -188,17 +188,26 @@ def test_a_fault_waits_until_every_store_has_shown_something_of_the_drill(tmp_pa
     assert holding.stores_in(folder.sightings) == {"opensearch", "lake", "warehouse"}
 
 
+def test_a_sign_that_could_not_be_counted_before_is_not_believed_afterwards():
+    def away(_):
+        raise Outage("away")
+
+    each = drill_on(Grounds())
+    before = holding._counted(replace(each, sign=replace(each.sign, count=away)), Grounds())
+    assert replace(each.sign, count=lambda _: 1_000_000).times(Grounds(), before) == 0
+
+
 def test_a_fault_lasts_until_its_sign_was_seen():
     ground = Grounds()
     sign = Sign(what="signs", count=lambda ground: ground.did.count("wait") // 4)
-    assert suffered(replace(drill_on(ground), sign=sign), ground).times == 1
+    assert suffered(replace(drill_on(ground), sign=sign), ground, 0).times == 1
     assert ground.did == ["provoke", "wait", "wait", "wait", "wait", "undo"]
 
 
 def test_a_fault_that_was_not_in_force_fails_the_drill_with_words(tmp_path):
     ground = Grounds()
     each = drill_on(ground, seen=0)
-    fault = suffered(each, ground)
+    fault = suffered(each, ground, 0)
     folder = RunFolder(tmp_path)
     folder.make_folders()
     outcome = outcome_of(each, folder, [], {}, fault, fault.times, {})
