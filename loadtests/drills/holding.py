@@ -107,7 +107,7 @@ def outcome_of(
         in_force=times,
         emitted=max((each.emitted for each in proofs), default=0),
         lost={each.store: each.missing for each in proofs},
-        wrong={each.store: each.duplicated + each.misjudged + each.undetected for each in proofs},
+        wrong={each.store: each.duplicated + each.misjudged + each.altered + each.undetected for each in proofs},
         recovered_s=recovered(folder.probes, folder.sightings, ended_us=fault.ended_us, back_us=fault.back_us),
         seen=seen,
         trouble=trouble,
