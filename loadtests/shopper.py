@@ -127,7 +127,7 @@ class Buyer(HttpUser):
 
         Not `answer.ok`: that raises where nobody answered, and Locust would not even count the request.
         """
-        came = 200 <= answer.status_code < 400
+        came = bool(200 <= answer.status_code < 400)
         self._goes_well = self._goes_well and came
         return came
 
