@@ -52,7 +52,8 @@ def sale_day(monkeypatch, folder):
     return run
 
 
-def test_a_folder_with_a_run_in_it_is_refused_before_anything_starts(sale_day, folder, plan):
+def test_a_folder_with_a_run_in_it_is_refused_before_anything_starts(sale_day, folder, plan, monkeypatch):
+    monkeypatch.setattr(command, "rehearse", lambda *_, **__: pytest.fail("a stack would start"))
     folder.make(plan)
     refused = sale_day()
     assert isinstance(refused.exception, ConfigError)
