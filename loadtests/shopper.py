@@ -47,7 +47,6 @@ class Buyer(HttpUser):
         number = next(_numbers)
         self._rng = random.Random() if options.seed is None else random.Random(f"{options.seed}-{worker}-{number}")
         self._buys = options.buys
-        self.client.headers["User-Agent"] = self._rng.choice(_AGENTS)
 
     def wait_time(self) -> float:
         """Seconds for a look at a page."""
@@ -63,10 +62,15 @@ class Buyer(HttpUser):
     def _look(self) -> None:
         self.wait()  # type: ignore[no-untyped-call]  # sleeps for wait_time, and ends the visit at a stop
 
-    def come(self) -> None:
-        """Home, a search or a department, one to three products into the cart, and perhaps the checkout."""
+    def come(self) -> bool:
+        """Home, a search or a department, one to three products into the cart, and perhaps the checkout.
+
+        Whether it went well: every page came and had what it is for, and there was something to buy.
+        """
+        self._goes_well = True
         visit = visit_of(self._rng, buys=self._buys)
         self.client.cookies.clear()
+        self.client.headers["User-Agent"] = self._rng.choice(_AGENTS)
         home = self._read("/", "/", str)
         self._look()
         offers = self._look_around(visit, home) or products_on(home)
@@ -76,6 +80,7 @@ class Buyer(HttpUser):
         self._look()
         if offers and visit.buys:
             self._check_out(visit)
+        return self._goes_well and bool(offers)
 
     def _look_around(self, visit: Visit, home: str) -> list[str]:
         if visit.word:
@@ -87,7 +92,9 @@ class Buyer(HttpUser):
         sku = self._read(product, "/product/[sku]", sku_on)
         self._look()
         if sku:
-            self.client.post("/cart/add", data={"sku": sku, "quantity": quantity}, name="/cart/add")
+            form = {"sku": sku, "quantity": quantity}
+            with self.client.post("/cart/add", data=form, name="/cart/add", catch_response=True) as answer:
+                self._came(answer)
 
     def _check_out(self, visit: Visit) -> None:
         token = self._read("/checkout", "/checkout", token_on)
@@ -98,21 +105,35 @@ class Buyer(HttpUser):
         with self.client.post("/checkout", data=form, name="/checkout (order)", catch_response=True) as answer:
             number = order_number_on(answer.text or "")
             self.bought(number)
-            if not answer.ok or number is None:
-                answer.failure(f"no order number on the page (status {answer.status_code})")
+            if not self._came(answer):
+                return
+            if number is None:
+                self._fail(answer, "no order number on the page")
             elif not answer.url.endswith(f"/thank-you/{number}"):
-                answer.failure("the page shows the number of another order")
+                self._fail(answer, "the page shows the number of another order")
 
     def _read(self, address: str, name: str, reader: Callable[[str], T]) -> T:
         """What `reader` finds on the page at `address`. A page without it counts as failed under `name`."""
         with self.client.get(address, name=name, catch_response=True) as answer:
             self.answered(answer)
-            found = reader(answer.text or "" if answer.ok else "")
-            if not answer.ok:
-                answer.failure(f"status {answer.status_code}")
-            elif not found:
-                answer.failure("the page lacks what it is for")
+            came = self._came(answer)
+            found = reader(answer.text or "" if came else "")
+            if came and not found:
+                self._fail(answer, "the page lacks what it is for")
             return found
+
+    def _came(self, answer: Any) -> bool:
+        """Whether it is a page. Where it is none, Locust counts a failure and says why.
+
+        Not `answer.ok`: that raises where nobody answered, and Locust would not even count the request.
+        """
+        came = bool(200 <= answer.status_code < 400)
+        self._goes_well = self._goes_well and came
+        return came
+
+    def _fail(self, answer: Any, why: str) -> None:
+        self._goes_well = False
+        answer.failure(why)
 
 
 class Shopper(Buyer):

@@ -8,9 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import IO, Any
 
 import mirakuru
@@ -18,6 +16,7 @@ import mirakuru.base
 
 from infra.local.leftovers import MARKER
 from infra.local.parts import HttpReady, Part, TcpReady
+from infra.local.priority import stand_behind
 
 # At exit mirakuru would kill every process whose marker *contains* our pid: other stacks' parts too. Ours are ended
 # by the supervisor, and by the kernel when the supervisor is killed.
@@ -117,11 +116,7 @@ def executor_for(
 
 def _prepared(parent: int, nice: int) -> None:
     bind_to(parent)
-    if nice:
-        os.nice(nice)
-        # Linux weighs sessions against each other first where it groups them (man 7 sched, "The autogroup feature").
-        with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(nice), encoding="ascii")
+    stand_behind(nice)
 
 
 def bind_to(parent: int) -> None:

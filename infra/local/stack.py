@@ -8,7 +8,7 @@ from infra.local.endpoints import ACCOUNT, NOWHERE, REGION, SECRET, Endpoints, e
 from infra.local.home import Home
 from infra.local.kafka import broker
 from infra.local.opensearch import node
-from infra.local.parts import HttpReady, Part, TcpReady
+from infra.local.parts import BEHIND, HttpReady, Part, TcpReady
 from infra.local.ports import HOST
 from infra.local.prepare import (
     prepare_buckets,
@@ -137,4 +137,5 @@ def _redshift(home: Home, *, port: int, s3_endpoint: str) -> Part:
         ready=TcpReady(port=port),
         url=f"redshift://{HOST}:{port}",
         grace_s=30.0,  # PostgreSQL writes a checkpoint before it ends
+        nice=BEHIND,
     )

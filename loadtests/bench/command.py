@@ -1,9 +1,10 @@
 """`python -m loadtests bench`: measure, write the table, hold a measurement against it."""
 
 import shlex
+import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,38 +36,51 @@ def bench(name: str, of: str | None, as_machine: bool, writes: bool, quick: bool
     """Measure NAME, or all: medians of several runs, each beside a baseline measured in turn with them.
 
     `check` measures what the committed table holds (or OF alone) and names what fell: exit code 1. What a bench
-    compares with is installed on demand, in environments of its own; what cannot be is left out, and stderr says so.
+    compares with is installed on demand, in environments of its own; what cannot be is left out, and stderr says so. So
+    is a bench that lacks something: exit code 2, once the others are done.
     """
     if of and name != CHECK:
         raise click.UsageError(f"`bench {name}` takes no second name; `bench check {of}` does")
     if quick and (writes or name == CHECK):
         raise click.UsageError("figures of --quick mean nothing: they are neither written nor checked")
-    if name == CHECK:
-        if writes:
-            raise click.UsageError("`check` holds a measurement against the table; `bench all --write` makes it anew")
-        if _check(of, as_machine):
+    if writes and name == CHECK:
+        raise click.UsageError("`check` holds a measurement against the table; `bench all --write` makes it anew")
+    with _ended_in_order():
+        if name != CHECK:
+            _measure(list(BENCHES) if name == ALL else [name], as_machine=as_machine, writes=writes, quick=quick)
+        elif _check(of, as_machine):
             sys.exit(1)
-        return
-    _measure(list(BENCHES) if name == ALL else [name], as_machine=as_machine, writes=writes, quick=quick)
 
 
 def _measure(names: Sequence[str], *, as_machine: bool, writes: bool, quick: bool) -> None:
     """One after another. Written after each: an interruption costs the bench that runs, no other."""
     left_out: list[str] = []
+    if writes:
+        results.read()  # hours before it is written: it may be damaged
+    for name, figures in _measured(names, left_out, quick=quick):
+        click.echo(as_json(name, figures)) if as_machine else print_table(name, figures)
+        if writes:
+            _write(_outcome(name, figures))
+    if left_out:
+        raise ConfigError(_not_measured(left_out))
+
+
+def _measured(
+    names: Sequence[str], left_out: list[str], *, quick: bool = False
+) -> Iterator[tuple[str, Sequence[Figure]]]:
+    """Each with its figures. One that lacks something keeps no other from it: `left_out` gets its name and why."""
     for name in names:
         try:
             with small(name) if quick else nullcontext():
                 figures = run(name)
         except ConfigError as error:
-            if len(names) == 1:
-                raise
             left_out.append(f"{name}: {error}")
             continue
-        click.echo(as_json(name, figures)) if as_machine else print_table(name, figures)
-        if writes:
-            _write(_outcome(name, figures))
-    if left_out:
-        raise ConfigError(f"not measured: {'; '.join(left_out)}")
+        yield name, figures
+
+
+def _not_measured(left_out: Sequence[str]) -> str:
+    return f"not measured: {'; '.join(left_out)}"
 
 
 def _outcome(name: str, figures: Sequence[Figure]) -> Outcome:
@@ -88,29 +102,47 @@ def _write(outcome: Outcome) -> None:
 
 def write_page(together: results.Results, page: Path, about: Mapping[str, str] = BENCHES) -> None:
     """The page for people, in one step."""
-    write_whole(page, table.as_markdown(together, about).encode())
+    write_whole(page, table.as_markdown(together, about).encode(), mode=0o644)
 
 
 def measured_now(names: Sequence[str]) -> results.Results:
-    """Of these benches, here and now; nothing is written. Raises ConfigError for one that cannot be measured."""
-    together = results.Results()
-    for name in names:
-        together = together.having(_outcome(name, run(name)))
+    """Of these benches, here and now; nothing is written. One that cannot be measured is not in it; stderr says why."""
+    together, left_out = results.Results(), list[str]()
+    with _ended_in_order():
+        for name, figures in _measured(names, left_out):
+            together = together.having(_outcome(name, figures))
+    if left_out:
+        click.echo(_not_measured(left_out), err=True)
     return together
 
 
 def _check(of: str | None, as_machine: bool) -> bool:
-    """Whether anything fell. Raises ConfigError where the table holds nothing to compare with."""
+    """Whether anything fell. Raises ConfigError where the table holds nothing to compare with, and at the end where
+    nothing fell but a bench could not be measured."""
     committed = results.read().benches
     names = [of] if of else [name for name in BENCHES if name in committed]
     if not names or not committed.keys() >= set(names):
         raise ConfigError(f"docs/benchmarks.json holds no {of or 'bench'}: `bench {of or ALL} --write` measures it")
-    is_bad = False
-    for name in names:
-        findings = compare(committed[name], _outcome(name, run(name)))
+    is_bad, left_out = False, list[str]()
+    for name, figures in _measured(names, left_out):
+        findings = compare(committed[name], _outcome(name, figures))
         is_bad = is_bad or any(finding.is_bad for finding in findings)
         _show(name, findings, as_machine)
+    if left_out and not is_bad:
+        raise ConfigError(_not_measured(left_out))
+    if left_out:
+        click.echo(_not_measured(left_out), err=True)
     return is_bad
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM meanwhile ends the command as Ctrl-C does, with all that a bench has started."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show(name: str, findings: Sequence[Finding], as_machine: bool) -> None:

@@ -3,7 +3,8 @@
 Two measures are at hand. The *ratio* to the baseline of the same run: what slows the machine down slows both. And, for
 what does not depend on who else is on the machine (CPU time, memory, bytes), the value itself, where the machines are
 alike. A figure fell if every measure at hand says so: a ratio alone also falls when the baseline became faster, a value
-alone when the machine became slower. Where a rate or a wait has nothing measured beside it, only half as good is worse.
+alone when the machine became slower. Where a rate or a wait has nothing measured beside it, less than two thirds of the
+rate is worse, or more than one and a half times the wait.
 
 A fall is a regression beyond the larger of the two spreads, and beyond AT_LEAST, which is how far two medians of a few
 runs differ on a machine that others use; a measurement that scatters beyond AT_MOST cannot excuse itself by that.
@@ -25,13 +26,13 @@ class Finding:
     """What became of one figure."""
 
     figure: str
-    verdict: Literal["fell", "missing", "held", "better", "new"]
+    verdict: Literal["fell", "missing", "changed", "held", "better", "new"]
     sentence: str
 
     @property
     def is_bad(self) -> bool:
         """Whether it fails the check."""
-        return self.verdict in ("fell", "missing")
+        return self.verdict in ("fell", "missing", "changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,11 @@ class _Measure:
 
 
 def compare(committed: Outcome, measured: Outcome) -> list[Finding]:
-    """Every figure of both, in the order of the table. One that was not measured this time is a fault as well."""
+    """Every figure of both, in the order of the table.
+
+    One that was not measured this time is a fault as well, and so is one that cannot be compared any more: a check that
+    nothing can fail would look like one that all has passed.
+    """
     is_like = committed.machine.is_like(measured.machine)
     findings = [
         _compared(name, figure, measured.figures.get(name), is_like) for name, figure in committed.figures.items()
@@ -59,7 +64,7 @@ def _compared(name: str, then: Recorded, now: Recorded | None, is_like: bool) ->
         return Finding(figure=name, verdict="missing", sentence=why)
     measures = list(_measures(then, now, is_like))
     if not measures:
-        return Finding(figure=name, verdict="held", sentence=f"cannot be compared: {_why_not(then, now)}")
+        return Finding(figure=name, verdict="changed", sentence=f"{_change(then, now)}: write the table anew")
     said = "; ".join(
         f"{each.what} {abs(each.worse):.0%} {'worse' if each.worse > 0 else 'better'}"
         f" (noise explains {each.tolerance:.0%})"
@@ -103,7 +108,10 @@ def _tolerance(then: float, now: float) -> float:
     return min(AT_MOST, max(AT_LEAST, then, now))
 
 
-def _why_not(then: Recorded, now: Recorded) -> str:
+def _change(then: Recorded, now: Recorded) -> str:
+    """Why there is no measure at hand."""
     if then.unit != now.unit:
         return f"it was in {then.unit}, now it is in {now.unit}"
-    return f"it was beside {then.baseline}, now it is beside {now.baseline}"
+    if then.better != now.better:
+        return f"{then.better} was better, now {now.better} is"
+    return f"it was beside {then.baseline}, now it is beside {now.baseline} (is the former installed?)"

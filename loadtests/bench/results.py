@@ -84,4 +84,4 @@ def read(file: Path = RESULTS) -> Results:
 
 def write(results: Results, file: Path = RESULTS) -> None:
     """Replace the file in one step."""
-    write_whole(file, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    write_whole(file, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n", mode=0o644)

@@ -61,4 +61,4 @@ def _origin(outcome: Outcome) -> str:
 
 def number(value: float) -> str:
     """Three digits that count, thousands parted."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"  # 999.5 in three digits is 1e+03

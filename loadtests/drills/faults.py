@@ -3,12 +3,14 @@
     python -m loadtests.drills.faults --port 4570 --to http://127.0.0.1:4566
 
 `PUT /_faults` with a JSON list of rules replaces all rules, `[]` ends them: `[{"service": "s3", "fault": "away"}]`. The
-service is the one that a request is signed for.
+service is the one that a request is signed for. The answer, also to a `GET`, is how many requests for each service were
+refused since the start: `{"s3": 12}`.
 """
 
 import asyncio
 import random
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
@@ -52,16 +54,19 @@ class Gateway:
         self._to = to.rstrip("/")
         self._pool = urllib3.PoolManager(maxsize=_AT_ONCE, retries=False)
         self._rules: list[tuple[Rule, random.Random]] = []
+        self._refused: Counter[str] = Counter()  # requests by service
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         body = await _body(receive)
         if scope["path"] == CONTROL:
-            self._rules = [(rule, random.Random(rule.seed)) for rule in msgspec.json.decode(body, type=list[Rule])]
-            return await _answer(send, 200, [], b"")
+            if body:
+                self._rules = [(rule, random.Random(rule.seed)) for rule in msgspec.json.decode(body, type=list[Rule])]
+            return await _answer(send, 200, [], msgspec.json.encode(self._refused))
         rule = self._met_by(scope["headers"])
         if rule is not None:
+            self._refused[rule.service] += 1
             status, said = _ANSWERS[rule.fault]
             return await _answer(send, status, [(b"content-type", b"application/octet-stream")], said)
         await _answer(send, *await asyncio.to_thread(self._forward, scope, body))

@@ -1,43 +1,44 @@
 """Holding a drill: load, fault, end of the fault, and then the proof for its lines alone."""
 
 import datetime as dt
-import random
 import secrets
-import threading
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-from opensearchpy import OpenSearchException
-
-from contract.catalogue import products_from_ndjson
 from infra.local.state import read_state
 from loadtests.drills.drill import Drill, Outcome
 from loadtests.drills.ground import Ground
-from loadtests.drills.witness import Witness, witnessed
+from loadtests.drills.recovery import recovered
+from loadtests.drills.selling import selling
+from loadtests.drills.signs import TROUBLE
+from loadtests.drills.witness import witnessed
 from loadtests.proof.holdings import Span
 from loadtests.proof.prove import holdings_of, reconcile
 from loadtests.proof.reconcile import StoreProof
 from loadtests.proof.samples import Sampler, read_samples
 from loadtests.proof.sightings import ASKED
 from loadtests.proof.watch import Watch, watching
-from loadtests.sale.ledger import Ledger
-from loadtests.sale.outlets import Outlet, SpoolOutlet
-from loadtests.sale.plan import PROBES_A_SECOND, Plan, RunFolder
-from loadtests.sale.planted import Goods
-from loadtests.sale.pump import TICK_S, Pump
+from loadtests.sale.plan import Plan, RunFolder
 from loadtests.shapes import Knot, Shape
-from runtime.clock import SystemClock
-from runtime.errors import ConfigError
-from runtime.outage import Outage
 
-BEFORE_S, AFTER_S = 4.0, 3.0  # of ordinary selling around the fault
+BEFORE_S, AFTER_S = 4.0, 3.0  # of ordinary selling around the fault, at the least
 _LONGEST_S = 3600.0  # of a drill; its end is told to the pump by a stop
+_WELL_WITHIN_S = 120.0  # a ground that was just prepared
 _LOOK_S = 0.5
 _AGAIN_S = 3.0
-_BEFORE, _AFTER = dt.timedelta(minutes=5), dt.timedelta(minutes=30)
+_AROUND = dt.timedelta(minutes=1)  # arrivals are by the stream's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault from its beginning to its end. Times are microseconds since the epoch."""
+
+    ended_us: int  # when its end was begun
+    back_us: int  # when everything was back
+    times: int = 0  # that its sign was seen while it lasted
+    trouble: str | None = None
 
 
 def hold(drill: Drill, ground: Ground, folder: RunFolder, *, rate: float, seed: int) -> Outcome:
@@ -46,29 +47,75 @@ def hold(drill: Drill, ground: Ground, folder: RunFolder, *, rate: float, seed: 
     folder.make(plan)
     sampler = Sampler(folder.samples, ground.settings, ground.home)
     restarts = _restarts(ground)
-    trouble: str | None = None
+    before = _counted(drill, ground)  # of a load that is the fault, the first line counts
     with (
         watching(folder, ground.settings, sampler, board_url="") as watch,
         witnessed(ground.home.logs, ground.board_url) as witness,
     ):
-        with _selling(drill, plan, ground, folder) as began:
+        with selling(drill, plan, ground, folder) as began:
             ground.stack.wait(BEFORE_S)
-            try:
-                drill.provoke(ground)
-                ground.stack.wait(drill.hold_s)
-            except (ConfigError, Outage, ClientError, BotoCoreError, OpenSearchException, OSError) as error:
-                trouble = f"could not be provoked: {error}"
-            trouble = _undone(drill, ground) or trouble
-            undone_us = time.time_ns() // 1000
+            _await_first(ground, folder)
+            fault = suffered(drill, ground, before)
             ground.stack.wait(AFTER_S)
         _await_seen(ground, watch, drill.recover_s)
     proofs, unreadable = _reconciled(folder, ground, began, within_s=drill.recover_s)
-    died = {name: count - restarts.get(name, 0) for name, count in _restarts(ground).items()}
-    return _outcome(drill, folder, proofs, unreadable, undone_us, trouble, _seen(witness, folder, died))
+    times = _times(drill, ground, fault, before, proofs)
+    # A part that was stopped and started is counted anew.
+    died = {name: max(0, count - restarts.get(name, 0)) for name, count in _restarts(ground).items()}
+    seen = witness.seen(read_samples(folder.samples), died)
+    return outcome_of(drill, folder, proofs, unreadable, fault, times, seen)
+
+
+def suffered(drill: Drill, ground: Ground, before: int) -> Fault:
+    """The fault, and its end; it lasts until its sign counts more than `before`, if it can meanwhile. Raises nothing
+    of TROUBLE."""
+    times, trouble = 0, None
+    try:
+        drill.provoke(ground)
+        ground.stack.wait(drill.hold_s)
+        if not drill.sign.is_of_the_end:
+            times = drill.sign.times(ground, before)
+    except TROUBLE as error:
+        trouble = f"could not be provoked: {error}"
+    ended_us = _now_us()
+    try:
+        drill.undo(ground)
+    except TROUBLE as error:
+        trouble = trouble or f"could not be undone: {error}"
+    return Fault(ended_us=ended_us, back_us=_now_us(), times=times, trouble=trouble)
+
+
+def outcome_of(
+    drill: Drill,
+    folder: RunFolder,
+    proofs: list[StoreProof],
+    unreadable: dict[str, str],
+    fault: Fault,
+    times: int,
+    seen: dict[str, str],
+) -> Outcome:
+    """What came of it. A fault that nothing shows is trouble, however well all went."""
+    trouble = fault.trouble
+    if unreadable:
+        trouble = trouble or "; ".join(f"{store}: {why}" for store, why in unreadable.items())
+    if not times:
+        trouble = trouble or f"its fault was not in force: no {drill.sign.what}"
+    return Outcome(
+        name=drill.name,
+        expected=drill.expected,
+        sign=drill.sign.what,
+        in_force=times,
+        emitted=max((each.emitted for each in proofs), default=0),
+        lost={each.store: each.missing for each in proofs},
+        wrong={each.store: each.duplicated + each.misjudged + each.altered + each.undetected for each in proofs},
+        recovered_s=recovered(folder.probes, folder.sightings, ended_us=fault.ended_us, back_us=fault.back_us),
+        seen=seen,
+        trouble=trouble,
+    )
 
 
 def _plan(drill: Drill, ground: Ground, *, rate: float, seed: int) -> Plan:
-    rate *= drill.load.times
+    rate = drill.load.rate(rate)
     return Plan(
         run_id=f"d{secrets.token_hex(3)}-{drill.name}",
         seed=seed,
@@ -80,47 +127,30 @@ def _plan(drill: Drill, ground: Ground, *, rate: float, seed: int) -> Plan:
     )
 
 
-@contextmanager
-def _selling(drill: Drill, plan: Plan, ground: Ground, folder: RunFolder) -> Iterator[dt.datetime]:
-    """Sell, in a thread, until the context is left. Gives when that began."""
-    outlet: Outlet = SpoolOutlet(ground.endpoints.spool)
-    done, rng, clock = threading.Event(), random.Random(f"{plan.seed}-{drill.name}"), SystemClock()
-    products = products_from_ndjson(ground.home.catalogue.read_bytes())
-    with Ledger(folder.intended, folder.probes, "drill") as ledger:
-        pump = Pump(
-            plan.run_id,
-            plan.orders,
-            outlet,
-            ledger,
-            Goods(products, rng, customer_id=drill.load.customer_id),
-            clock,
-            rng,
-            planted=plan.planted,
-            twice=plan.twice,
-            probes_a_second=PROBES_A_SECOND,
-            alter=lambda order: drill.load.alter(order, rng),
-        )
-
-        def sell() -> None:
-            while not done.wait(TICK_S):
-                pump.step()
-
-        seller = threading.Thread(target=sell, name="seller", daemon=True)
-        seller.start()
-        try:
-            yield clock.now()
-        finally:
-            done.set()
-            seller.join()
-            outlet.close()
-
-
-def _undone(drill: Drill, ground: Ground) -> str | None:
+def _counted(drill: Drill, ground: Ground) -> int:
     try:
-        drill.undo(ground)
-    except (ConfigError, Outage, ClientError, BotoCoreError, OpenSearchException, OSError) as error:
-        return f"could not be undone: {error}"
-    return None
+        return drill.sign.count(ground)
+    except TROUBLE:
+        return sys.maxsize  # who cannot be asked before cannot be believed afterwards: nothing is more than that
+
+
+def _times(drill: Drill, ground: Ground, fault: Fault, before: int, proofs: list[StoreProof]) -> int:
+    if fault.trouble or not drill.sign.is_of_the_end:
+        return fault.times
+    return drill.sign.times(ground, before, lines=max((each.emitted for each in proofs), default=0))
+
+
+def _await_first(ground: Ground, folder: RunFolder) -> None:
+    """Until every store shows something of this drill: a fault of what does not run yet would meet nobody."""
+    for _ in range(round(_WELL_WITHIN_S / _LOOK_S)):
+        if stores_in(folder.sightings) >= set(ASKED) or ground.stack.wait(_LOOK_S):
+            return
+
+
+def stores_in(sightings: Path) -> set[str]:
+    """Those in which anything was seen."""
+    lines = sightings.read_text().splitlines() if sightings.exists() else []
+    return {line.partition(",")[0] for line in lines}
 
 
 def _await_seen(ground: Ground, watch: Watch, within_s: float) -> None:
@@ -132,56 +162,17 @@ def _await_seen(ground: Ground, watch: Watch, within_s: float) -> None:
 def _reconciled(
     folder: RunFolder, ground: Ground, began: dt.datetime, *, within_s: float
 ) -> tuple[list[StoreProof], dict[str, str]]:
+    """Again until nothing is missing, or the time is over."""
     ledgers, database = sorted(folder.intended.glob("*.csv")), folder.root / "proof.duckdb"
-    for _ in range(1 + round(within_s / _AGAIN_S)):
-        span = Span(began - _BEFORE, began + _AFTER)
+    over_s = time.monotonic() + within_s
+    while True:
+        span = Span(began - _AROUND, dt.datetime.now(dt.UTC) + _AROUND)
         proofs, unreadable = reconcile(ledgers, holdings_of(ground.settings, span), database, folder.root)
         if not unreadable and not any(each.missing + each.undetected + each.misjudged for each in proofs):
             break
-        if ground.stack.wait(_AGAIN_S):
+        if time.monotonic() >= over_s or ground.stack.wait(_AGAIN_S):
             break
     return proofs, unreadable
-
-
-def _outcome(
-    drill: Drill,
-    folder: RunFolder,
-    proofs: list[StoreProof],
-    unreadable: dict[str, str],
-    undone_us: int,
-    trouble: str | None,
-    seen: dict[str, str],
-) -> Outcome:
-    if unreadable:
-        trouble = trouble or "; ".join(f"{store}: {why}" for store, why in unreadable.items())
-    return Outcome(
-        name=drill.name,
-        expected=drill.expected,
-        emitted=max((each.emitted for each in proofs), default=0),
-        lost={each.store: each.missing for each in proofs},
-        wrong={each.store: each.duplicated + each.misjudged + each.undetected for each in proofs},
-        recovered_s=recovered(folder.probes, folder.sightings, undone_us),
-        seen=seen,
-        trouble=trouble,
-    )
-
-
-def recovered(probes: Path, sightings: Path, undone_us: int) -> dict[str, float | None]:
-    """By store: seconds from then until the last probe that was due before was seen; None: one never was."""
-    due = {
-        key
-        for file in probes.glob("*.csv")
-        for key, at_us in (line.split(",") for line in file.read_text().splitlines())
-        if int(at_us) <= undone_us
-    }
-    seen: dict[str, dict[str, int]] = {store: {} for store in ASKED}
-    for line in sightings.read_text().splitlines() if sightings.exists() else []:
-        store, key, _, at_us = line.split(",")
-        seen[store][key] = int(at_us)
-    return {
-        store: max([0.0, *((found[key] - undone_us) / 1e6 for key in due)]) if due <= found.keys() else None
-        for store, found in seen.items()
-    }
 
 
 def _restarts(ground: Ground) -> dict[str, int]:
@@ -189,5 +180,5 @@ def _restarts(ground: Ground) -> dict[str, int]:
     return {part.name: part.restarts for part in state.parts} if state else {}
 
 
-def _seen(witness: Witness, folder: RunFolder, died: dict[str, int]) -> dict[str, str]:
-    return witness.seen(read_samples(folder.samples), died)
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,4 +1,4 @@
-"""`python -m loadtests peer-kcl`: Java releases of the KCL and our fleet, on one table and the local parts."""
+"""Java releases of the KCL and our fleet, on one table and the local parts."""
 
 import contextlib
 import tempfile

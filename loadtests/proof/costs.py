@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loadtests.proof.samples import Sample
+from loadtests.proof.samples import Sample, Used
 
 _PERIOD_S = 60
 _FEWEST = 10  # samples that a slope is drawn through
@@ -20,11 +20,12 @@ class ProcessCost(msgspec.Struct, frozen=True, kw_only=True):
     """One process with its children, over the run."""
 
     name: str
-    cpu_percent: float  # of one core, mean
+    cpu_percent: float  # of one core: CPU time by time
     cpu_percent_max: float  # between two samples
     memory_mib: float  # at the end
     memory_mib_max: float
-    memory_slope_mib: float | None  # for each million lines sent, after the first third of the run; None: too short
+    memory_slope_mib: float | None  # a million lines sent, by its last pid; None: too few samples
+    memory_slope_lines: int  # that were sent where it is drawn
     restarts: int  # times that another process had its name
 
 
@@ -47,36 +48,58 @@ class AgentCost(msgspec.Struct, frozen=True, kw_only=True):
     troubles: dict[str, int]  # what its status named -> samples
 
 
-def processes(samples: Sequence[Sample], lines_a_s: float) -> list[ProcessCost]:
-    """By name. `lines_a_s`: sent meanwhile, on the average."""
+def acknowledged(samples: Sequence[Sample]) -> list[float]:
+    """Lines that the agent has sent by each sample; one that was started again begins to count at 0."""
+    found, before, total = [], 0, 0
+    for sample in samples:
+        lines = sum(sent.lines for sent in sample.agent.values())
+        if sample.agent:
+            total += lines - before if lines >= before else lines
+            before = lines
+        found.append(float(total))
+    return found
+
+
+def processes(samples: Sequence[Sample], began_us: int, ended_us: int, sent: Sequence[float]) -> list[ProcessCost]:
+    """By name. `sent`: lines by the time of each sample; memory's slope is that of the time in which they were."""
     found = []
     for name in sorted({name for sample in samples for name in sample.processes}):
         points = [(sample.at_us, sample.processes[name]) for sample in samples if name in sample.processes]
-        rates = [
-            100 * (after.cpu_s - before.cpu_s) / ((after_us - before_us) / 1e6)
+        spells = [
+            (after.cpu_s - before.cpu_s, (after_us - before_us) / 1e6)
             for (before_us, before), (after_us, after) in itertools.pairwise(points)
             if before.pid == after.pid and after_us > before_us
         ]
+        meanwhile = [
+            (lines, used)
+            for sample, lines in zip(samples, sent, strict=True)
+            if began_us <= sample.at_us <= ended_us and (used := sample.processes.get(name))
+        ]
+        slope, slope_lines = _slope(meanwhile)
         found.append(
             ProcessCost(
                 name=name,
-                cpu_percent=sum(rates) / len(rates) if rates else 0.0,
-                cpu_percent_max=max(rates, default=0.0),
+                cpu_percent=100 * sum(cpu_s for cpu_s, _ in spells) / sum(s for _, s in spells) if spells else 0.0,
+                cpu_percent_max=max((100 * cpu_s / s for cpu_s, s in spells), default=0.0),
                 memory_mib=points[-1][1].memory_mib,
                 memory_mib_max=max(used.memory_mib for _, used in points),
-                memory_slope_mib=_slope([(at_us / 1e6, used.memory_mib) for at_us, used in points], lines_a_s),
+                memory_slope_mib=slope,
+                memory_slope_lines=slope_lines,
                 restarts=sum(before.pid != after.pid for (_, before), (_, after) in itertools.pairwise(points)),
             )
         )
     return found
 
 
-def _slope(points: Sequence[tuple[float, float]], lines_a_s: float) -> float | None:
-    settled = points[len(points) // 3 :]
-    if len(settled) < _FEWEST or not lines_a_s:
-        return None
-    fitted = statistics.linear_regression([at_s for at_s, _ in settled], [mib for _, mib in settled])
-    return fitted.slope / lines_a_s * 1e6
+def _slope(points: Sequence[tuple[float, Used]]) -> tuple[float | None, int]:
+    """MiB a million lines, and through how many lines. Of the last pid, once it has settled: the last two thirds."""
+    last = [(lines, used.memory_mib) for lines, used in points if used.pid == points[-1][1].pid]
+    settled = last[len(last) // 3 :]
+    lines = settled[-1][0] - settled[0][0] if settled else 0
+    if len(settled) < _FEWEST or not lines:
+        return None, 0
+    fitted = statistics.linear_regression([lines for lines, _ in settled], [mib for _, mib in settled])
+    return fitted.slope * 1e6, round(lines)
 
 
 def lags(samples: Sequence[Sample]) -> list[LagCost]:

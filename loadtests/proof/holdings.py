@@ -1,4 +1,7 @@
-"""What each store holds of a run: every order, letter and duplicate by identity, read page by page."""
+"""What each store holds of a run: every order, letter and duplicate by identity, and what an order is worth.
+
+Read page by page. Letters of web logs are left out: what a web server logs is in no sender's ledger.
+"""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +26,8 @@ class Held(NamedTuple):
     order_id: str | None
     line: str | None  # crc32-bytes of the line that it was
     reason: str
+    total: int | None = None  # of an order, in minor units; so is the next one
+    revenue: int | None = None  # the same, as readers add it up
 
 
 class Span(NamedTuple):
@@ -32,31 +37,46 @@ class Span(NamedTuple):
     until: dt.datetime
 
 
-_TABLES = {
-    "order": "SELECT event_id, order_id, origin_crc, origin_bytes, '' AS reason FROM {orders}",
-    "letter": "SELECT letter_id AS event_id, order_id, origin_crc, origin_bytes, reason FROM {letters}",
-    "duplicate": "SELECT event_id, NULL AS order_id, origin_crc, origin_bytes, '' AS reason FROM duplicates",
-}
+_NONE = "NULL AS total, NULL AS revenue"
 _ARRIVED = " WHERE arrived_at >= ? AND arrived_at < ?"
-_NAMES = {"orders": "orders", "letters": "letters_open"}
+_NO_ACCESS = " AND event_type <> 'access'"
+
+
+class _Kind(NamedTuple):
+    columns: str
+    table: str
+    more: str = ""
+
+
+_KINDS = {
+    "order": _Kind("event_id, order_id, origin_crc, origin_bytes, '' AS reason, total, revenue", "orders"),
+    "letter": _Kind(
+        f"letter_id AS event_id, order_id, origin_crc, origin_bytes, reason, {_NONE}", "letters_open", _NO_ACCESS
+    ),
+    "duplicate": _Kind(f"event_id, NULL AS order_id, origin_crc, origin_bytes, '' AS reason, {_NONE}", "duplicates"),
+}
 
 
 def in_lake(reader: LakeReader, span: Span) -> Iterator[Held]:
-    """By the views that readers use, which give each identity once. Raises Outage, ObjectsMissing, ConfigError."""
-    names = {**_NAMES, "orders": "orders_once"}
+    """By the views that readers use, which give each identity once: the lake's tables hold rows as they came, and
+    promise no more. Raises Outage, ObjectsMissing, ConfigError."""
     days = (span.since.date() - dt.timedelta(days=1), span.until.date() + dt.timedelta(days=1))
-    for kind, text in _TABLES.items():
-        for row in reader.query(text.format(**names) + _ARRIVED, [*span], days=days):
+    for kind, (columns, table, more) in _KINDS.items():
+        seen_as = "orders_once" if kind == "order" else table
+        for row in reader.query(f"SELECT {columns} FROM {seen_as}{_ARRIVED}{more}", [*span], days=days):
             yield _held("lake", kind, row)
 
 
 def in_warehouse(session: Session, span: Span) -> Iterator[Held]:
-    """Raises Outage, Refused, ConfigError."""
-    for kind, text in _TABLES.items():
-        since = span.since
-        while since < span.until:
+    """In steps from the first arrival in the span to the last one. Raises Outage, Refused, ConfigError."""
+    for kind, (columns, table, more) in _KINDS.items():
+        (ends,) = session.query(
+            "ends", f"SELECT MIN(arrived_at) AS oldest, MAX(arrived_at) AS newest FROM {table}{_ARRIVED}{more}", [*span]
+        )
+        since, last = ends["oldest"], ends["newest"]
+        while last is not None and since <= last:
             until = min(since + _STEP, span.until)
-            for row in session.query("held", text.format(**_NAMES) + _ARRIVED, [since, until]):
+            for row in session.query("held", f"SELECT {columns} FROM {table}{_ARRIVED}{more}", [since, until]):
                 yield _held("warehouse", kind, row)
             since = until
     session.rollback()
@@ -65,7 +85,8 @@ def in_warehouse(session: Session, span: Span) -> Iterator[Held]:
 def in_opensearch(client: OpenSearch, span: Span) -> Iterator[Held]:
     """As they are found by a search after a refresh. Raises OpenSearchException."""
     arrived = {"range": {"arrived_at": {"gte": span.since.isoformat(), "lt": span.until.isoformat()}}}
-    open_letters = {"bool": {"filter": [arrived], "must_not": [{"exists": {"field": "mended_at"}}]}}
+    closed = [{"exists": {"field": "mended_at"}}, {"term": {"event_type": "access"}}]
+    open_letters = {"bool": {"filter": [arrived], "must_not": closed}}
     client.indices.refresh(index="orders-*,letters-*,duplicates", params={"ignore_unavailable": "true"})
     for kind, index, query in (
         ("order", "orders-*", {"bool": {"filter": [arrived]}}),
@@ -80,6 +101,8 @@ def in_opensearch(client: OpenSearch, span: Span) -> Iterator[Held]:
                 "origin_crc": origin.get("crc"),
                 "origin_bytes": origin.get("bytes"),
                 "reason": source.get("reason", ""),
+                "total": source.get("total"),
+                "revenue": source.get("revenue"),
             }
             yield _held("opensearch", kind, flat)
 
@@ -89,7 +112,10 @@ def _scrolled(client: OpenSearch, index: str, query: dict[str, Any]) -> Iterator
         "query": query,
         "size": PAGE,
         "sort": ["_doc"],
-        "_source": ["event_id", "letter_id", "order_id", "reason", "origin.crc", "origin.bytes"],
+        "_source": [
+            *("event_id", "letter_id", "order_id", "reason", "total", "revenue"),
+            *("origin.crc", "origin.bytes"),
+        ],
     }
     lenient = {"ignore_unavailable": "true", "allow_no_indices": "true"}
     answer = client.search(index=index, body=body, params={"scroll": _KEEP_ALIVE, **lenient})
@@ -106,7 +132,7 @@ def _scrolled(client: OpenSearch, index: str, query: dict[str, Any]) -> Iterator
 def _held(store: str, kind: str, row: Any) -> Held:
     crc, size = row["origin_crc"], row["origin_bytes"]
     line = None if crc is None else f"{crc}-{size}"
-    return Held(store, kind, row["event_id"], row["order_id"], line, row["reason"])
+    return Held(store, kind, row["event_id"], row["order_id"], line, row["reason"], row["total"], row["revenue"])
 
 
 Holdings = Sequence[tuple[str, Callable[[], Iterator[Held]]]]  # by store, read when called

@@ -3,8 +3,9 @@
 import dataclasses
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import msgspec
@@ -20,9 +21,10 @@ from consumers.warehouse.trouble import Refused
 from loadtests.proof import costs
 from loadtests.proof.freshness import Freshness, freshness
 from loadtests.proof.holdings import Held, Holdings, Span, in_lake, in_opensearch, in_warehouse
-from loadtests.proof.outcome import Proof, Rate, Request, broken
+from loadtests.proof.outcome import Proof, Rate, Request, Visits, broken
 from loadtests.proof.reconcile import Reconciliation, StoreProof
-from loadtests.proof.samples import read_samples
+from loadtests.proof.samples import Sample, read_samples
+from loadtests.proof.sightings import ASKED, BOARD
 from loadtests.proof.thresholds import Thresholds
 from loadtests.sale.plan import Plan, RunFolder
 from loadtests.sale.settings import SaleSettings
@@ -30,6 +32,10 @@ from loadtests.shapes import Schedule
 from runtime.aws import client
 from runtime.errors import ConfigError
 from runtime.outage import Outage
+
+T = TypeVar("T")
+
+VISITS, STREAM_REFUSALS = "visits.json", "stream_refusals.json"  # what Locust's users leave in the run's folder
 
 _AGAIN_S = 5.0
 # Around a run, for arrivals by the stream's clock.
@@ -51,14 +57,16 @@ def prove(
     Raises ConfigError where the folder holds no run, or one that has sent nothing.
     """
     plan, stop = folder.plan(), stop or threading.Event()
-    for _ in range(1 + round(wait_s / _AGAIN_S)):
-        proof = _look(folder, plan, settings, limits)
-        missing = sum(store.missing + store.undetected for store in proof.stores)
-        if not (missing or proof.unreadable):
-            break
-        say(f"{missing:,} lines are still missing, counted over the stores")
-        if stop.wait(_AGAIN_S if wait_s else 0):
-            break
+    with Reconciliation(folder.root / "proof.duckdb", has_origins=plan.into == "spool") as reconciliation:
+        reconciliation.intend(sorted(folder.intended.glob("*.csv")))
+        for _ in range(1 + round(wait_s / _AGAIN_S)):
+            proof = _look(folder, plan, settings, limits, reconciliation)
+            missing = sum(store.missing + store.undetected for store in proof.stores)
+            if not (missing or proof.unreadable):
+                break
+            say(f"{missing:,} lines are still missing, counted over the stores")
+            if stop.wait(_AGAIN_S if wait_s else 0):
+                break
     return msgspec.structs.replace(proof, broken=broken(proof, limits))
 
 
@@ -68,14 +76,21 @@ def reconcile(
     """Every store that could be asked, and why the others could not."""
     with Reconciliation(database) as reconciliation:
         reconciliation.intend(ledgers)
-        unreadable = {}
-        for store, rows in holdings:
-            try:
-                reconciliation.hold(rows())
-            except _AWAY as error:
-                unreadable[store] = str(error)
-        asked = [store for store, _ in holdings if store not in unreadable]
-        return [reconciliation.judge(each, faults_to / f"faults-{each}.csv") for each in asked], unreadable
+        return _judged(reconciliation, holdings, faults_to)
+
+
+def _judged(
+    reconciliation: Reconciliation, holdings: Holdings, faults_to: Path
+) -> tuple[list[StoreProof], dict[str, str]]:
+    unreadable = {}
+    reconciliation.let_go()
+    for store, rows in holdings:
+        try:
+            reconciliation.hold(rows())
+        except _AWAY as error:
+            unreadable[store] = str(error)
+    asked = [store for store, _ in holdings if store not in unreadable]
+    return [reconciliation.judge(each, faults_to / f"faults-{each}.csv") for each in asked], unreadable
 
 
 def holdings_of(settings: SaleSettings, span: Span) -> Holdings:
@@ -94,18 +109,16 @@ def holdings_of(settings: SaleSettings, span: Span) -> Holdings:
     return [("opensearch", opensearch), ("lake", lake), ("warehouse", warehouse)]
 
 
-def _look(folder: RunFolder, plan: Plan, settings: SaleSettings, limits: Thresholds) -> Proof:
-    ledgers = sorted(folder.intended.glob("*.csv"))
-    database = folder.root / "proof.duckdb"
-    with Reconciliation(database) as reconciliation:
-        reconciliation.intend(ledgers)
-        times = reconciliation.span_us()
-        written, on_time, by_minute = reconciliation.lateness()
+def _look(
+    folder: RunFolder, plan: Plan, settings: SaleSettings, limits: Thresholds, reconciliation: Reconciliation
+) -> Proof:
+    times = reconciliation.span_us()
+    written, on_time, by_minute = reconciliation.lateness()
     if times is None:
         raise ConfigError(f"{folder.root}: nothing was sent in this run; {folder.root / 'locust.log'} says why")
     began, ended = (dt.datetime.fromtimestamp(us / 1e6, dt.UTC) for us in times)
     holdings = holdings_of(settings, Span(began - _BEFORE, min(ended + _AFTER, dt.datetime.now(dt.UTC) + _BEFORE)))
-    stores, unreadable = reconcile(ledgers, holdings, database, folder.root)
+    stores, unreadable = _judged(reconciliation, holdings, folder.root)
     samples = read_samples(folder.samples)
     namespace = settings.agent.metrics_namespace
     return Proof(
@@ -115,24 +128,28 @@ def _look(folder: RunFolder, plan: Plan, settings: SaleSettings, limits: Thresho
         rate=Rate(intended=Schedule(plan.orders).events, written=written, on_time=on_time),
         minutes=_minutes(plan, times[0], by_minute),
         stores=stores,
-        account=_verdict(folder.account),
+        account=str(account.verdict) if (account := _whole(folder.account, Account)) else None,
         freshness=_fresh(folder, plan, times[0], limits),
-        processes=costs.processes(samples, written / max(1.0, (times[1] - times[0]) / 1e6)),
+        processes=costs.processes(samples, *times, _sent(plan, times[0], samples)),
         lags=costs.lags(samples),
         agent=costs.agent(samples, client("cloudwatch", settings.aws), namespace, began),
-        requests=_requests(folder.requests),
+        requests=_whole(folder.requests, list[Request]) or [],
+        visits=_whole(folder.root / VISITS, Visits),
+        stream_refusals=_whole(folder.root / STREAM_REFUSALS, dict[str, int]),
         unreadable=unreadable,
         broken=[],
     )
 
 
 def _fresh(folder: RunFolder, plan: Plan, began_us: int, limits: Thresholds) -> Freshness:
+    watched = (BOARD, *ASKED) if plan.board_url else ASKED
     return freshness(
         folder.sightings,
         folder.probes,
         began_us=began_us,
-        phases=plan.orders.phases,
+        shape=plan.orders,
         limit_s=limits.fresh_p99_s,
+        stores=watched,
     )
 
 
@@ -147,15 +164,21 @@ def _minutes(plan: Plan, began_us: int, by_minute: dict[int, tuple[int, int]]) -
     return rates
 
 
-def _verdict(file: Path) -> str | None:
+def _sent(plan: Plan, began_us: int, samples: Sequence[Sample]) -> Sequence[float]:
+    """Lines sent by each sample: as the agent acknowledged them, or as they were due where no agent was seen."""
+    acknowledged = costs.acknowledged(samples)
+    if plan.into == "spool" and any(acknowledged):
+        return acknowledged
+    schedule = Schedule(plan.orders)
+    return [schedule.until((sample.at_us - began_us) / 1e6) for sample in samples]
+
+
+def _whole(file: Path, kind: type[T]) -> T | None:
+    """None for a file that is not there, or was cut off."""
     try:
-        return str(msgspec.json.decode(file.read_bytes(), type=Account).verdict)
-    except OSError:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
         return None
-
-
-def _requests(file: Path) -> list[Request]:
-    return msgspec.json.decode(file.read_bytes(), type=list[Request]) if file.exists() else []
 
 
 def with_namespace(settings: SaleSettings, namespace: str) -> SaleSettings:

@@ -71,9 +71,9 @@ class Sampler:
             out.write(msgspec.json.encode(self._taken()) + b"\n")
 
     def _taken(self) -> Sample:
-        return Sample(
-            at_us=time.time_ns() // 1000, processes=dict(self._processes()), lag=self._lag(), agent=self._agent()
-        )
+        at_us, processes, agent = time.time_ns() // 1000, dict(self._processes()), self._agent()
+        # Last: it waits for signs of life, under load for many seconds, and the others are to be of one time.
+        return Sample(at_us=at_us, processes=processes, lag=self._lag(), agent=agent)
 
     def _processes(self) -> Iterator[tuple[str, Used]]:
         pids = dict(self._own())

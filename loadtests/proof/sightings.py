@@ -1,7 +1,9 @@
 """When each probe was first seen, by store. Pure bookkeeping: whoever looks tells what was found."""
 
 import bisect
+import datetime as dt
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -9,6 +11,7 @@ from typing import NamedTuple
 BOARD, OPENSEARCH, LAKE, WAREHOUSE = "board", "opensearch", "lake", "warehouse"
 ASKED = (OPENSEARCH, LAKE, WAREHOUSE)
 AT_ONCE = 400
+GAPS = "gaps.csv"  # beside the sightings: store, and how long before each the look was that did not see it yet
 
 
 class Seen(NamedTuple):
@@ -18,6 +21,15 @@ class Seen(NamedTuple):
     key: str
     due_us: int
     seen_us: int
+    gap_us: int  # since the look before it began, or since it was due: it was there for no longer than that
+
+
+class _Shown(NamedTuple):
+    """A snapshot of the board, as far as one minute's sales go."""
+
+    sales: int
+    at_us: int
+    before_us: int | None  # when the snapshot before it came
 
 
 class Sightings:
@@ -31,7 +43,9 @@ class Sightings:
         self._lock = threading.Lock()
         self._missing: dict[str, dict[str, int]] = {store: {} for store in ASKED}  # due by key
         self._board = board
-        self._shown: dict[str, list[tuple[int, int]]] = defaultdict(list)  # (sales, when) by minute, both ascend
+        self._absent: dict[str, dict[str, int]] = {store: {} for store in ASKED}  # by key: when last not there
+        self._shown: dict[str, list[_Shown]] = defaultdict(list)  # by minute; sales and times ascend
+        self._last_shown_us: int | None = None
         self._waiting: dict[str, list[tuple[int, str, int]]] = defaultdict(list)  # (sales, key, due) by minute
         self._new: list[Seen] = []
 
@@ -47,6 +61,12 @@ class Sightings:
             keys = list(self._missing[store])
         return keys if len(keys) <= AT_ONCE else [*keys[: AT_ONCE // 2], *keys[-AT_ONCE // 2 :]]
 
+    def oldest(self, store: str) -> dt.datetime:
+        """When the oldest of them was due; now, if there is none."""
+        with self._lock:
+            due_us = min(self._missing[store].values(), default=time.time_ns() // 1000)
+        return dt.datetime.fromtimestamp(due_us / 1e6, dt.UTC)
+
     @property
     def waiting(self) -> dict[str, int]:
         """How many are still to be seen, by store."""
@@ -56,30 +76,45 @@ class Sightings:
                 found[BOARD] = sum(map(len, self._waiting.values())) + found[OPENSEARCH]
             return found
 
-    def found(self, store: str, keys: Collection[str], at_us: int, sales: Mapping[str, int] | None = None) -> None:
-        """They are there. `sales` by minute of the probes, as the same search counted them: OpenSearch only."""
+    def found(
+        self,
+        store: str,
+        keys: Collection[str],
+        at_us: int,
+        sales: Mapping[str, int] | None = None,
+        *,
+        asked: Collection[str] = (),
+        asked_us: int = 0,
+    ) -> None:
+        """They are there. `sales` by minute of the probes, as they were counted right after: OpenSearch only.
+
+        `asked`: all that the same look, begun at `asked_us`, has asked for.
+        """
         with self._lock:
             for key in keys:
                 due_us = self._missing[store].pop(key, None)
                 if due_us is None:
                     continue
-                self._new.append(Seen(store, key, due_us, at_us))
+                since_us = max(due_us, self._absent[store].pop(key, due_us))
+                self._new.append(Seen(store, key, due_us, at_us, max(0, at_us - since_us)))
                 minute = minute_of(due_us)
                 if store == OPENSEARCH and self._board and sales is not None and minute in sales:
                     self._await_board(minute, sales[minute], key, due_us)
+            self._absent[store].update((key, asked_us) for key in asked if key in self._missing[store])
 
     def board_shows(self, sales: Mapping[str, int], at_us: int) -> None:
         """A snapshot counts so many sales, by minute."""
         with self._lock:
+            before_us, self._last_shown_us = self._last_shown_us, at_us
             for minute, count in sales.items():
                 shown = self._shown[minute]
-                if shown and count <= shown[-1][0]:
+                if shown and count <= shown[-1].sales:
                     continue
-                shown.append((count, at_us))
+                shown.append(_Shown(count, at_us, before_us))
                 still = []
                 for wanted in self._waiting.pop(minute, []):
                     if wanted[0] <= count:
-                        self._new.append(Seen(BOARD, wanted[1], wanted[2], at_us))
+                        self._new.append(_on_board(wanted[1], wanted[2], shown[-1]))
                     else:
                         still.append(wanted)
                 if still:
@@ -95,12 +130,17 @@ class Sightings:
 
     def _await_board(self, minute: str, sales: int, key: str, due_us: int) -> None:
         shown = self._shown.get(minute, [])
-        place = bisect.bisect_left(shown, sales, key=lambda each: each[0])
+        place = bisect.bisect_left(shown, sales, key=lambda each: each.sales)
         if place < len(shown):
             # The board may have been asked a moment before we were.
-            self._new.append(Seen(BOARD, key, due_us, max(shown[place][1], due_us)))
+            self._new.append(_on_board(key, due_us, shown[place]))
         else:
             self._waiting[minute].append((sales, key, due_us))
+
+
+def _on_board(key: str, due_us: int, shown: _Shown) -> Seen:
+    seen_us = max(shown.at_us, due_us)
+    return Seen(BOARD, key, due_us, seen_us, seen_us - max(due_us, shown.before_us or due_us))
 
 
 def minute_of(at_us: int) -> str:

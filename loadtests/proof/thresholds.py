@@ -17,8 +17,13 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     missing: int
     duplicated: int
     misjudged: int
+    altered: int
     undetected: int
+    foreign: int
     account: bool
+    visits_begun: float
+    visits_failed: float
+    memory_slope_mib: float
     fresh_p99_s: dict[str, float]
     catch_up_s: dict[str, float]
 

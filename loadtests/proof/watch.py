@@ -1,10 +1,13 @@
 """Watches a run while it goes on: probes in every store, and samples of everything else, into the run's folder."""
 
 import csv
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 from opensearchpy import OpenSearchException
@@ -16,7 +19,7 @@ from consumers.warehouse.trouble import Refused
 from infra.local.viewer import viewing
 from loadtests.proof.looking import InLake, InOpenSearch, InWarehouse, sales_on_board
 from loadtests.proof.samples import Sampler
-from loadtests.proof.sightings import LAKE, OPENSEARCH, WAREHOUSE, Sightings
+from loadtests.proof.sightings import GAPS, LAKE, OPENSEARCH, WAREHOUSE, Sightings
 from loadtests.sale.ledger import Tail
 from loadtests.sale.plan import RunFolder
 from loadtests.sale.settings import SaleSettings
@@ -24,9 +27,26 @@ from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.outage import Outage
 
-_TAIL_S, _SEARCH_S, _HISTORY_S, _SAMPLE_S = 0.1, 0.1, 2.0, 5.0
-_REST = 4.0  # times a look's own length, in history: what watches is to cost little beside what it watches
+_TAIL_S, _SAMPLE_S = 0.1, 5.0
 _TRANSIENT = (OpenSearchException, Outage, ConfigError, Refused, ObjectsMissing, ArrowException, duckdb.Error, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Between two looks: a multiple of the look's own length, so that what watches costs little beside what it
+    watches, but no more than is to be in the figures."""
+
+    least_s: float
+    times: float = 0.0
+    most_s: float = math.inf
+
+    def after(self, look_s: float) -> float:
+        """Seconds until the next one."""
+        return min(self.most_s, max(self.least_s, self.times * look_s))
+
+
+SEARCH = Rest(least_s=0.1, times=3.0, most_s=0.5)
+HISTORY = Rest(least_s=2.0, times=9.0, most_s=10.0)
 
 
 class Watch:
@@ -37,19 +57,23 @@ class Watch:
         self._folder = folder
         self._tail = Tail(folder.probes)
         self._out = folder.sightings.open("a", newline="", encoding="ascii")
-        self._write = csv.writer(self._out).writerow
+        self._gaps_out = folder.sightings.with_name(GAPS).open("a", newline="", encoding="ascii")
+        self._write, self._write_gap = csv.writer(self._out).writerow, csv.writer(self._gaps_out).writerow
 
     def read_along(self) -> None:
         """Take in new probes, and write what was seen. One thread only."""
         for key, due_us in self._tail.new():
             self.sightings.expect(key, int(due_us))
         for seen in self.sightings.take():
-            self._write(seen)
+            self._write(seen[:4])
+            self._write_gap((seen.store, seen.gap_us))
         self._out.flush()
+        self._gaps_out.flush()
 
     def close(self) -> None:
         self.read_along()
         self._out.close()
+        self._gaps_out.close()
 
 
 @contextmanager
@@ -64,16 +88,15 @@ def watching(
 
     def look_in_opensearch() -> None:
         if missing := sightings.missing(OPENSEARCH):
-            found, sales = in_opensearch.find(missing)
-            sightings.found(OPENSEARCH, found, _now_us(), sales)
+            asked_us = _now_us()
+            found, sales = in_opensearch.find(missing, sightings.oldest(OPENSEARCH))
+            sightings.found(OPENSEARCH, found, _now_us(), sales, asked=missing, asked_us=asked_us)
 
-    def look_in_lake() -> None:
-        if missing := sightings.missing(LAKE):
-            sightings.found(LAKE, in_lake.find(missing), _now_us())
-
-    def look_in_warehouse() -> None:
-        if missing := sightings.missing(WAREHOUSE):
-            sightings.found(WAREHOUSE, warehouse.find(missing), _now_us())
+    def look_in(store: str, find: Callable[[Sequence[str]], Collection[str]]) -> None:
+        if missing := sightings.missing(store):
+            asked_us = _now_us()
+            found = find(missing)
+            sightings.found(store, found, _now_us(), asked=missing, asked_us=asked_us)
 
     def shown(snapshot: bytes) -> None:
         sightings.board_shows(sales_on_board(snapshot, clock.now(), shop), _now_us())
@@ -82,30 +105,31 @@ def watching(
         running.callback(watch.close)
         running.callback(warehouse.close)
         running.callback(search.close)
-        for name, every_s, rest, look in (
-            ("samples", _SAMPLE_S, 0.0, sampler.sample),
-            (WAREHOUSE, _HISTORY_S, _REST, look_in_warehouse),
-            (LAKE, _HISTORY_S, _REST, look_in_lake),
-            (OPENSEARCH, _SEARCH_S, 1.0, look_in_opensearch),
-            ("probes", _TAIL_S, 0.0, watch.read_along),
-        ):
-            running.enter_context(_looking(name, every_s, rest, look))
+        looks: list[tuple[str, Rest, Callable[[], None]]] = [
+            ("samples", Rest(least_s=_SAMPLE_S), sampler.sample),
+            (WAREHOUSE, HISTORY, partial(look_in, WAREHOUSE, warehouse.find)),
+            (LAKE, HISTORY, partial(look_in, LAKE, in_lake.find)),
+            (OPENSEARCH, SEARCH, look_in_opensearch),
+            ("probes", Rest(least_s=_TAIL_S), watch.read_along),
+        ]
+        for name, rest, look in looks:
+            running.enter_context(_looking(name, rest, look))
         if board_url:
             running.enter_context(_viewing_again(board_url, shown))
         yield watch
 
 
 @contextmanager
-def _looking(name: str, every_s: float, rest: float, look: Callable[[], None]) -> Iterator[None]:
+def _looking(name: str, rest: Rest, look: Callable[[], None]) -> Iterator[None]:
     done = threading.Event()
 
     def run() -> None:
-        rest_s = every_s
+        rest_s = rest.least_s
         while not done.wait(rest_s):
             began = time.monotonic()
             with suppress(*_TRANSIENT):  # away, or still to be made: that is seen in the figures
                 look()
-            rest_s = max(every_s, rest * (time.monotonic() - began))
+            rest_s = rest.after(time.monotonic() - began)
 
     looker = threading.Thread(target=run, name=name, daemon=True)
     looker.start()

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from loadtests.bench.command import measured_now
 from loadtests.bench.results import read
-from loadtests.readiness.limits import Plan
-from loadtests.readiness.measured import BENCHES, rates_of
-from loadtests.readiness.sample import Sample, lines_of_export, sample_of, typical
+from loadtests.readiness.limits import PeakPlan
+from loadtests.readiness.measured import BENCHES, capacities_of
+from loadtests.readiness.sample import EventSample, lines_of_export, sample_of, typical
 from loadtests.readiness.stream import MOST_SHARDS, Step
 from loadtests.readiness.verdict import Readiness, assess
 from runtime.errors import ConfigError
@@ -76,12 +76,12 @@ def readiness(
 ) -> None:
     """Hold a planned peak against the stream, the agents, the consumers, OpenSearch and the warehouse.
 
-    Exit code 0 if it fits with its headroom, 1 if it does not or a part was never measured.
+    Exit code 0 if it fits with its headroom, 1 if it does not or a part was not measured.
     """
     start = peak / 10 if start is None else start
     if start > peak:
         raise ConfigError(f"--from {start:g} is above --peak {peak:g}: a step leads up")
-    plan = Plan(
+    plan = PeakPlan(
         step=Step(start=start, peak=peak, step_s=step_s, hold_s=hold_s),
         shards=shards or 0,
         headroom=headroom,
@@ -93,14 +93,14 @@ def readiness(
         cadence_s=cadence_s,
     )
     events = _sample(sample, mapping, aggregate=not plain)
-    rates = rates_of(measured_now(BENCHES) if measure else read())
-    found = assess(plan, events, rates, warm=warm)
-    click.echo(msgspec.json.encode(asdict(found)).decode()) if as_machine else _show(found)
+    capacities = capacities_of(measured_now(BENCHES) if measure else read(), aggregate=not plain)
+    found = assess(plan, events, capacities, warm=warm)
+    click.echo(msgspec.json.encode(asdict(found)).decode()) if as_machine else _show(found, measure)
     if not found.fits:
         sys.exit(1)
 
 
-def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> Sample:
+def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> EventSample:
     if file is None:
         if mapping:
             raise ConfigError("--mapping says how --sample FILE is read: name the export too")
@@ -111,7 +111,7 @@ def _sample(file: Path | None, mapping: str | None, *, aggregate: bool) -> Sampl
         return sample_of(lines, aggregate=aggregate)
 
 
-def _show(found: Readiness) -> None:
+def _show(found: Readiness, is_measured: bool) -> None:
     console = Console()
     console.print(_parts(found))
     console.print(_options(found))
@@ -123,13 +123,14 @@ def _show(found: Readiness) -> None:
         console.print(f"- {limit.part}: {escape(limit.advice)}")
     if found.unknown:
         names = ", ".join(limit.part for limit in found.unknown)
-        console.print(f"- {names}: never measured; --measure, or `python -m loadtests bench all --write` once")
+        why = "never measured; --measure, or `python -m loadtests bench all --write` once"
+        console.print(f"- {names}: {'could not be measured here; stderr says why' if is_measured else why}")
     console.print(
         "[green]the peak fits[/]"
         if found.fits
         else "[red]THE PEAK DOES NOT FIT[/]"
         if found.short
-        else "[red]NOT KNOWN: parts were never measured[/]"
+        else "[red]NOT KNOWN: parts were not measured[/]"
     )
 
 
@@ -156,7 +157,7 @@ def _options(found: Readiness) -> Table:
             str(option.shards),
             f"{option.holds_up_to:,.0f}",
             first,
-            f"{step.lasts_s:,.0f} s",
+            f"{'' if step.is_over else 'over '}{step.lasts_s:,.0f} s",
             f"{step.longest_wait_s:,.0f} s",
             str(step.shards_after),
         )

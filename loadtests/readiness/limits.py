@@ -5,15 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.local.kinesis.limits import BYTES_OUT
-from loadtests.readiness.measured import Rate, Rates
-from loadtests.readiness.stream import MOST_SHARDS, Shape, Step, holds_up_to
-
-_MIB = 1 << 20
+from loadtests.readiness.measured import Capacities, Capacity
+from loadtests.readiness.stream import MOST_SHARDS, Filling, Step, holds_up_to, sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The day as planned, and what is to carry it."""
+class PeakPlan:
+    """The peak as planned, and what is to carry it."""
 
     step: Step
     shards: int  # of the stream, when the step begins
@@ -43,10 +41,10 @@ class Limit:
 
 
 def limits_of(
-    plan: Plan, shape: Shape, rates: Rates, *, event_bytes: float, key_share: float, rows: float
+    plan: PeakPlan, filling: Filling, capacities: Capacities, *, event_bytes: float, key_share: float, rows: float
 ) -> list[Limit]:
     """Of all parts, in the order of the way. `rows`: that an order makes in the warehouse."""
-    return [*_of_stream(plan, shape, event_bytes, key_share), *_of_ours(plan, rates, rows)]
+    return [*_of_stream(plan, filling, event_bytes, key_share), *_of_ours(plan, capacities, rows)]
 
 
 def first_to_break(limits: Sequence[Limit]) -> Limit | None:
@@ -55,59 +53,61 @@ def first_to_break(limits: Sequence[Limit]) -> Limit | None:
     return limits[min(known)[1]] if known else None
 
 
-def _of_stream(plan: Plan, shape: Shape, event_bytes: float, key_share: float) -> Iterator[Limit]:
+def _of_stream(plan: PeakPlan, filling: Filling, event_bytes: float, key_share: float) -> Iterator[Limit]:
+    holds = holds_up_to(filling, plan.step, plan.shards)
+    readers = max(1, plan.polling_readers)
     yield Limit(
         part="stream",
-        rate=holds_up_to(shape, plan.step, plan.shards),
+        rate=holds,
         breaks=f"{plan.shards} shards throttle within the step; lines wait on the hosts' disks until they have split",
-        advice=_more_shards(plan, shape),
+        advice=_more_shards(plan, filling),
         source="Kinesis Developer Guide, Quotas and limits: 1 MiB/s and 1,000 records/s a shard; On-demand mode",
     )
     yield Limit(
         part="hottest key",
-        rate=shape.events_a_shard / key_share,
+        rate=filling.events_a_shard / key_share,
         breaks=f"one partition key has {key_share:.2%} of all events; its shard throttles, and no split parts a key",
         advice="find whose it is (a crawler, a till, a test account) and give its events more ids",
         source="Kinesis Developer Guide, Quotas and limits: a key's records go to one shard",
     )
     yield Limit(
         part="shared reads",
-        rate=BYTES_OUT / (max(1, plan.polling_readers) * event_bytes * shape.share(plan.shards)),
-        breaks=f"{plan.polling_readers} polling readers share 2 MiB/s of the hottest shard, and fall behind",
+        # Of what each shard takes: readers gain from a split what writers do.
+        rate=holds * (BYTES_OUT / (readers * event_bytes) / filling.events_a_shard),
+        breaks=f"{readers} polling readers share 2 MiB/s of the hottest shard, and fall behind",
         advice="let live read by fan-out ([reading] mode), with 2 MiB/s a shard of its own, or have more shards",
         source="Kinesis Developer Guide, Quotas and limits: 2 MiB/s a shard to all polling readers together",
     )
 
 
-def _more_shards(plan: Plan, shape: Shape) -> str:
-    shards = plan.shards
-    while holds_up_to(shape, plan.step, shards) < plan.wanted and shards * 2 <= MOST_SHARDS:
-        shards *= 2
-    if holds_up_to(shape, plan.step, shards) < plan.wanted:
+def _more_shards(plan: PeakPlan, filling: Filling) -> str:
+    enough = (size for size in sizes(plan.shards) if holds_up_to(filling, plan.step, size) >= plan.wanted)
+    shards = next(enough, None)
+    if shards is None:
         return f"{MOST_SHARDS} shards are not enough either: have the quota raised, or spread the keys"
     if shards == plan.shards:
         return "nothing: they are enough"
     return (
-        f"UpdateStreamWarmThroughput to {shards} MiB/s (--warm {plan.wanted:g}) at least 15 minutes before, or split it"
-        f" to {shards} shards while it is provisioned (--shards {shards})"
+        f"UpdateStreamWarmThroughput to {shards} MiB/s (--warm {math.ceil(plan.wanted)}) at least 15 minutes before, or"
+        f" split it to {shards} shards while it is provisioned (--shards {shards})"
     )
 
 
-def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
-    def limit(part: str, rate: Rate | None, times: float, breaks: str, setting: str, have: int) -> Limit:
-        each = None if rate is None else rate.value * times
+def _of_ours(plan: PeakPlan, capacities: Capacities, rows: float) -> Iterator[Limit]:
+    def limit(part: str, one: Capacity | None, times: float, breaks: str, setting: str, have: int) -> Limit:
+        each = None if one is None else one.value * times
         more = "" if each is None else f": {math.ceil(plan.wanted / each)} of them take {plan.wanted:,.0f}/s"
         return Limit(
             part=part,
             rate=None if each is None else each * have,
             breaks=breaks,
-            advice=f"{setting}{more}" if rate else "measure it: --measure, or `python -m loadtests bench all --write`",
-            source=rate.source if rate else "not measured",
+            advice=f"{setting}{more}" if one else "measure it: --measure, or `python -m loadtests bench all --write`",
+            source=one.source if one else "not measured",
         )
 
     yield limit(
         "agents",
-        rates.agent,
+        capacities.agent,
         1.0,
         "an agent keeps a core busy, and lines wait in the spool",
         "more hosts (--hosts)",
@@ -115,7 +115,7 @@ def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
     )
     yield limit(
         "live",
-        rates.live,
+        capacities.live,
         1.0,
         "the board falls behind: lag grows, nothing is lost",
         "more live workers (--live-workers)",
@@ -123,7 +123,7 @@ def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
     )
     yield limit(
         "OpenSearch",
-        rates.node,
+        capacities.node,
         1.0,
         "bulk requests wait or are refused with 429; live slows down with them",
         "more data nodes (--nodes), each with primary shards of the day's index",
@@ -131,7 +131,7 @@ def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
     )
     yield limit(
         "cold",
-        rates.cold,
+        capacities.cold,
         1.0,
         "lake and warehouse fall behind: lag grows, nothing is lost",
         "more cold workers (--cold-workers)",
@@ -139,16 +139,16 @@ def _of_ours(plan: Plan, rates: Rates, rows: float) -> Iterator[Limit]:
     )
     yield limit(
         "warehouse",
-        rates.warehouse,
+        capacities.warehouse,
         1.0 / rows,
-        f"a load takes longer than its rows take to arrive, and history falls behind. {_loaded(plan, rates, rows)}",
+        f"a load takes longer than its rows take to arrive, and history is late. {_loaded(plan, capacities, rows)}",
         "more RPUs, and a longer [keeper] warehouse_cadence, as a commit costs a fixed part; as large as this one",
         1,
     )
 
 
-def _loaded(plan: Plan, rates: Rates, rows: float) -> str:
+def _loaded(plan: PeakPlan, capacities: Capacities, rows: float) -> str:
     """What one cadence of the peak brings."""
     brought = plan.cadence_s * plan.step.peak * rows
-    took = "" if rates.warehouse is None else f", which load in {brought / rates.warehouse.value:,.1f} s"
+    took = "" if capacities.warehouse is None else f", which load in {brought / capacities.warehouse.value:,.1f} s"
     return f"{plan.cadence_s:g} s of the peak are {brought:,.0f} rows{took}"

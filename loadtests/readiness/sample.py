@@ -26,6 +26,7 @@ MOST_LINES = 200_000  # of a file: hash keys of so many are counted in a second
 _TYPICAL = 1_000
 _ORIGIN = Origin("order", "i-0123456789abcdef0-7f3d91ac", "shop-1/orders.ndjson", "2026-11-27T08:00:00.000Z")
 _HASH_BITS = 128
+_LETTER_ROWS = 1  # of a line that is no order
 
 
 class _Order(msgspec.Struct):
@@ -33,7 +34,7 @@ class _Order(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class EventSample:
     """Some of the shop's events."""
 
     hash_keys: Mapping[int, int]  # how many events have each
@@ -57,23 +58,25 @@ class Sample:
         return max(self.hash_keys.values()) / sum(self.hash_keys.values())
 
 
-def sample_of(lines: Iterable[bytes], *, aggregate: bool = True) -> Sample:
-    """Of the first MOST_LINES lines of a spool. Raises ConfigError where there is none that a record can hold.
+def sample_of(lines: Iterable[bytes], *, aggregate: bool = True) -> EventSample:
+    """Of the first MOST_LINES lines of a spool. Raises ConfigError where no record can hold any, or none is an order.
 
     A small sample overstates the skew: of 1,000 events over 64 shards, one shard gets 25 by chance alone, not 16.
     """
     contents = [line for line in islice((line.rstrip(b"\r\n") for line in lines), MOST_LINES) if line]
-    packed = pack_all(_ORIGIN, 0, contents)
+    packed, rows = list(_packed(contents)), list(map(_rows, contents))
     if not packed:
         raise ConfigError("the sample holds no line that a record can hold: name a spool file with orders, one a line")
+    if max(rows) == _LETTER_ROWS:
+        raise ConfigError("the sample holds no order with lines: name a spool file with orders, one a line, as text")
     keys = Counter(line.key for line in packed)
     some = -(-len(packed) // _TYPICAL)  # every so many lines of all the time that the sample covers
     size, together = _record(packed[::some], aggregate=aggregate)
-    return Sample(
+    return EventSample(
         hash_keys={hash_key_of(key): events for key, events in keys.items()},
         event_bytes=size,
         events_a_record=together,
-        order_rows=_rows(contents[::some]),
+        order_rows=sum(rows) / len(rows),
     )
 
 
@@ -83,11 +86,11 @@ def lines_of_export(file: Path, mapping: str) -> Iterator[bytes]:
     return map(msgspec.json.encode, invoices_of(read_export(file, columns), columns).orders())
 
 
-def typical(*, aggregate: bool = True) -> Sample:
+def typical(*, aggregate: bool = True) -> EventSample:
     """Where there is no sample: orders of 366 bytes, 50,000 customers, none of them keener than another."""
     few = sample_of(islice(bench_lines(_TYPICAL), _TYPICAL), aggregate=aggregate)
     keys = Counter(hash_key_of(partition_key(customer_id(number))) for number in range(CUSTOMERS))
-    return Sample(
+    return EventSample(
         hash_keys=dict(keys),
         event_bytes=few.event_bytes,
         events_a_record=few.events_a_record,
@@ -103,11 +106,18 @@ def _record(packed: Sequence[Packed], *, aggregate: bool) -> tuple[float, float]
     return sum(len(line.key) + len(line.data) for line in packed) / len(packed), 1.0
 
 
-def _rows(contents: Sequence[bytes]) -> float:
-    counts = []
-    for content in contents:
-        try:
-            counts.append(1 + len(msgspec.json.decode(content, type=_Order).lines))
-        except msgspec.MsgspecError:
-            counts.append(1)  # a letter, or an access line
-    return sum(counts) / len(counts)
+def _packed(contents: Sequence[bytes]) -> Iterator[Packed]:
+    """Their records, but of those that none can hold: of such a line the agent sends a short note."""
+    offset = 0
+    while contents:
+        some = pack_all(_ORIGIN, offset, contents)
+        yield from some
+        offset = some[-1].end if some else offset
+        contents = contents[len(some) + 1 :]
+
+
+def _rows(content: bytes) -> int:
+    try:
+        return 1 + len(msgspec.json.decode(content, type=_Order).lines)
+    except (msgspec.MsgspecError, RecursionError):
+        return _LETTER_ROWS

@@ -10,12 +10,10 @@ from infra.local.settings import LocalSettings
 from infra.local.supervisor import Supervisor
 from loadtests.proof.samples import Sampler
 from loadtests.proof.watch import watching
-from loadtests.sale.day import LAST_PROBES_S, run_load
+from loadtests.sale.day import await_last, run_load
 from loadtests.sale.load import MASTER_PORT, Locust, load, own_process
 from loadtests.sale.plan import Plan, RunFolder
 from loadtests.sale.settings import settings_in
-
-_LOOK_S = 0.5
 
 
 def rehearse_away(stack: Supervisor, folder: RunFolder, plan: Plan, locust: Locust) -> int:
@@ -25,9 +23,7 @@ def rehearse_away(stack: Supervisor, folder: RunFolder, plan: Plan, locust: Locu
     sampler = Sampler(folder.samples, settings, None, own_process)
     with watching(folder, settings, sampler, board_url=plan.board_url) as watch:
         code = run_load(stack, folder, plan, locust, watch)
-        for _ in range(round(LAST_PROBES_S / _LOOK_S)):
-            if not any(watch.sightings.waiting.values()) or stack.wait(_LOOK_S):
-                break
+        await_last(stack, watch)
     if stack.stop.is_set():
         stack.say(f"stopped; `python -m loadtests proof {folder.root}` says what became of what was sent")
         raise click.Abort
@@ -55,4 +51,6 @@ def help_out(
     with Supervisor(home, console, stop=stop) as stack:
         sampler = Sampler(folder.samples, found, None, own_process)
         with watching(folder, found, sampler, board_url=plan.board_url) as watch:
-            return load(stack, locust, folder, plan, waiting=lambda: watch.sightings.waiting)
+            code = load(stack, locust, folder, plan, waiting=lambda: watch.sightings.waiting)
+            await_last(stack, watch)
+    return code

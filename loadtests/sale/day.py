@@ -67,7 +67,7 @@ def rehearse(
     sampler = Sampler(folder.samples, found, stack.home, own_process)
     with watching(folder, found, sampler, board_url=board.url) as watch:
         code = run_load(stack, folder, plan, locust, watch)
-        _await_last(stack, watch)
+        await_last(stack, watch)
     if stack.stop.is_set():
         stack.say(f"stopped; `python -m loadtests proof {folder.root}` says what became of what was sent")
         raise click.Abort
@@ -78,13 +78,16 @@ def rehearse(
 
 
 def run_load(stack: Supervisor, folder: RunFolder, plan: Plan, locust: Locust, watch: Watch) -> int:
-    """Locust, with addresses for people. Raises ConfigError where it could not begin."""
+    """Locust, with addresses for people. Raises ConfigError where it could not begin.
+
+    Workers on other machines have their ledgers there: whether those hold anything is for the proof to say.
+    """
     if locust.web_port is not None:
         page = f"http://127.0.0.1:{locust.web_port}"
         both = side_by_side(folder.root, plan.run_id, locust_url=page, board_url=plan.board_url)
         stack.say(f"\n  Locust {page}\n  board  {plan.board_url}\n  both   {both.as_uri()}\n")
     code = load(stack, locust, folder, plan, waiting=lambda: watch.sightings.waiting)
-    if not any(folder.intended.glob("*.csv")) and not stack.stop.is_set():
+    if not (locust.expected_workers or stack.stop.is_set() or any(folder.intended.glob("*.csv"))):
         last = log_of(folder).read_text(errors="replace").strip().splitlines()[-1:]
         raise ConfigError(f"Locust sent nothing; its log: {log_of(folder)}: {' '.join(last)}")
     return code
@@ -96,7 +99,8 @@ def empty_spool(stack: Supervisor, settings: LocalSettings) -> None:
 
 
 def take_account(folder: RunFolder, settings_file: str, *, wait_s: float) -> None:
-    """`python -m consumers account` into the run's folder, as it stands after at most `wait_s`."""
+    """`python -m consumers account` into the run's folder, as it stands after at most `wait_s`; none if it fails."""
+    folder.account.unlink(missing_ok=True)  # one of an earlier proof says nothing of now
     command = [
         sys.executable,
         "-m",
@@ -113,7 +117,7 @@ def take_account(folder: RunFolder, settings_file: str, *, wait_s: float) -> Non
         write_whole(folder.account, done.stdout)
 
 
-def _await_last(stack: Supervisor, watch: Watch) -> None:
+def await_last(stack: Supervisor, watch: Watch) -> None:
     """Until every probe was seen everywhere, or it is plain that one is not coming."""
     for _ in range(round(LAST_PROBES_S / _LOOK_S)):
         if not any(watch.sightings.waiting.values()) or stack.given_up or stack.wait(_LOOK_S):

@@ -1,12 +1,17 @@
 """What a sender has written, line by line: the proof's own record, which nothing of the pipeline has touched."""
 
 import csv
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 By = Literal["event", "order", "line"]
+
+_LONGEST_LINE = 65_536  # bytes, with much to spare
 
 COLUMNS = {
     "key": "VARCHAR",
@@ -15,6 +20,7 @@ COLUMNS = {
     "copies": "INTEGER",
     "due_us": "BIGINT",
     "sent_us": "BIGINT",
+    "total": "BIGINT",
 }
 
 
@@ -27,6 +33,7 @@ class Intended(NamedTuple):
     copies: int  # times that it was emitted
     due_us: int
     sent_us: int
+    total: int | None = None  # of a sale, in minor units; None: its sender does not know, or it is to be refused
 
 
 class Ledger:
@@ -77,3 +84,27 @@ class Tail:
             whole = data[: data.rfind(b"\n") + 1]
             self._offsets[path] = self._offsets.get(path, 0) + len(whole)
             yield from csv.reader(whole.decode("ascii").splitlines())
+
+
+@contextmanager
+def whole_lines(file: Path) -> Iterator[Path]:
+    """The file, or, where its last line was cut off (kill -9, a full disk), a copy that ends with the line before."""
+    with file.open("rb") as written:
+        length = written.seek(0, 2)
+        kept = _end_of_lines(written, length)
+        if kept == length:
+            yield file
+            return
+        written.seek(0)
+        with tempfile.NamedTemporaryFile(suffix=".csv") as copy:
+            shutil.copyfileobj(written, copy)
+            copy.truncate(kept)
+            copy.flush()
+            yield Path(copy.name)
+
+
+def _end_of_lines(file: BinaryIO, length: int) -> int:
+    """Bytes up to the last newline and with it; a line is shorter than what is read."""
+    start = max(0, length - _LONGEST_LINE)
+    file.seek(start)
+    return start + file.read().rfind(b"\n") + 1

@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 
 from infra.local.errand import run_errand
-from infra.local.home import Home
 from infra.local.ports import HOST
 from infra.local.supervisor import Supervisor
 from loadtests.sale.plan import Plan, RunFolder
@@ -74,7 +73,7 @@ def load(
         progress = _Progress(stack, plan, waiting)
         return run_errand(
             command_of(locust, folder, plan),
-            home=Home(root=folder.root, downloads=folder.root),
+            home=stack.home,  # whoever starts a stack there next ends what is left of Locust
             stop=stack.stop,
             hopeless=lambda: progress.tick() or bool(stack.given_up),
             output=log,

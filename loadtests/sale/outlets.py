@@ -22,6 +22,7 @@ class Outlet(Protocol):
     """Takes lines; what was taken before `flush` returned has left the sender."""
 
     takes_anything: bool  # also lines that carry no identity
+    refused: Counter[str]  # entries by error code, each time they were; whoever has read it may clear it
 
     def sell(self, order: dict[str, Any]) -> None:
         """An order as the shop's own code hands it over. Raises OSError where there is no room for it."""
@@ -45,6 +46,7 @@ class SpoolOutlet:
         self._folder = folder
         self._spool = Spool(folder)
         self._bad: SpoolFile | None = None
+        self.refused: Counter[str] = Counter()  # the agent's to tell
 
     def sell(self, order: dict[str, Any]) -> None:
         self._spool.append(order)
@@ -83,7 +85,7 @@ class StreamOutlet:
         self._rng = rng
         self._wait = wait
         self._waiting: list[dict[str, Any]] = []
-        self.refused: Counter[str] = Counter()  # entries by error code, however often
+        self.refused: Counter[str] = Counter()
 
     def sell(self, order: dict[str, Any]) -> None:
         self._add(_encode(order), order["customer_id"] or order["session_id"])

@@ -72,6 +72,16 @@ class RunFolder:
         return self.root / "requests.json"
 
     @property
+    def visits(self) -> Path:
+        """Visits to the shop that were due, begun, failed; of a run with a shop."""
+        return self.root / "visits.json"
+
+    @property
+    def stream_refusals(self) -> Path:
+        """Entries that the stream refused, by error code; of a run straight into it."""
+        return self.root / "stream_refusals.json"
+
+    @property
     def account(self) -> Path:
         """The last account that was taken."""
         return self.root / "account.json"
@@ -81,10 +91,14 @@ class RunFolder:
         """Of the stack, where the run has one of its own."""
         return self.root / "home"
 
-    def make(self, plan: Plan) -> None:
-        """Raises ConfigError where another run has been before, or nothing can be written."""
+    def check_unused(self) -> None:
+        """Raises ConfigError where another run has been before."""
         if self.plan_file.exists():
             raise ConfigError(f"{self.root}: a run is in there already; choose another folder with --run")
+
+    def make(self, plan: Plan) -> None:
+        """Raises ConfigError where another run has been before, or nothing can be written."""
+        self.check_unused()
         try:
             self.make_folders()
             write_whole(self.plan_file, msgspec.json.format(msgspec.json.encode(plan), indent=1))

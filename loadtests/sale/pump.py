@@ -54,7 +54,7 @@ class Pump:
     ) -> None:
         """`sender` begins its event ids. `alter` may change an order, and says what it is to be refused for."""
         self.schedule = Schedule(shape)
-        self._sender, self._outlet, self._ledger, self._goods = sender, outlet, ledger, goods
+        self._sender, self.outlet, self._ledger, self._goods = sender, outlet, ledger, goods
         self._clock, self._rng, self._alter = clock, rng, alter
         self._planted, self._twice, self._probe_s = planted, twice, 1 / probes_a_second
         self._reasons = [reason for reason in reasons if outlet.takes_anything or has_identity(reason)]
@@ -86,7 +86,7 @@ class Pump:
                 break
             written.append(line)
         if written:
-            self._outlet.flush()
+            self.outlet.flush()
             self._note(written)
         return sum(line.copies for line in written)
 
@@ -120,12 +120,12 @@ class Pump:
         """False: there is no room, and the line is kept for the next step, as a shop would keep it."""
         for copy in range(line.copies):
             try:
-                self._outlet.write(line.raw) if line.raw is not None else self._outlet.sell(line.order)
+                self.outlet.write(line.raw) if line.raw is not None else self.outlet.sell(line.order)
             except OSError:
                 self.refused += 1
                 if copy:  # the first one is out
                     line = line._replace(copies=copy)
-                    self._outlet.flush()
+                    self.outlet.flush()
                     self._note([line])
                     return False
                 self._stuck.appendleft(line)
@@ -141,8 +141,9 @@ class Pump:
                 text = line.raw.removesuffix(b"\n")
                 key, by = f"{zlib.crc32(text)}-{len(text)}", "line"
             reason = str(line.reason or "")
+            total = None if reason else line.order["total"]
             times = (_us(self._at(line.due_s)), _us(self._at(sent_s)))
-            self._ledger.add(Intended(key, by, reason, line.copies, *times), is_probe=line.is_probe)  # type: ignore[arg-type]
+            self._ledger.add(Intended(key, by, reason, line.copies, *times, total), is_probe=line.is_probe)  # type: ignore[arg-type]
         self._ledger.flush()
 
     def _at(self, elapsed_s: float) -> datetime:

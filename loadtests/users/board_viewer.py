@@ -34,10 +34,15 @@ class BoardViewer(User):
             stream = self._pool.request("GET", self._url, preload_content=False)
             if stream.status != 200:
                 raise urllib3.exceptions.HTTPError(f"status {stream.status}")
-            self._fire("open", began_s)
-            self._read(stream)
         except urllib3.exceptions.HTTPError as error:
             self._fire("open", began_s, error)
+            gevent.sleep(_AGAIN_S)
+            return
+        self._fire("open", began_s)
+        try:
+            self._read(stream)
+        except urllib3.exceptions.HTTPError as error:
+            self._fire("viewing that broke off (its length)", began_s, error)
             gevent.sleep(_AGAIN_S)
 
     def _read(self, stream: urllib3.BaseHTTPResponse) -> None:

@@ -2,11 +2,13 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import gevent
 from locust import User, task
 
 from contract.catalogue import products_from_ndjson
+from loadtests.sale.counted import tell_refused, tell_step
 from loadtests.sale.outlets import Outlet, SpoolOutlet, StreamOutlet
 from loadtests.sale.plan import PROBES_A_SECOND
 from loadtests.sale.planted import Goods
@@ -14,8 +16,6 @@ from loadtests.sale.pump import TICK_S, Pump
 from loadtests.users.taking_part import TakingPart, part_of
 from producers.storefront.shelf import SHIPPED
 from runtime.aws import client
-
-WRITTEN = "order (from due)"  # its name among Locust's requests
 
 
 class EventUser(User):
@@ -27,6 +27,7 @@ class EventUser(User):
         self._pump = part.idle.pop() if part.idle else started_pump(part)
 
     def on_stop(self) -> None:
+        tell_refused(self._stats, self._pump.outlet)  # it may have been ended while it waited for the stream
         part_of(self.environment).idle.append(self._pump)
 
     @task
@@ -34,18 +35,18 @@ class EventUser(User):
         """What is due."""
         refused = self._pump.refused
         lines = self._pump.step()
-        stats = self.environment.runner.stats
-        for late_s in self._pump.late_s:
-            stats.log_request("EVENT", WRITTEN, late_s * 1000, 0)
-        if self._pump.refused > refused:
-            stats.log_request("EVENT", WRITTEN, 0, 0)
-            stats.log_error("EVENT", WRITTEN, "no room for an order: the disk is full; it is tried again")
+        tell_step(self._stats, self._pump, found_no_room=self._pump.refused > refused)
+        tell_refused(self._stats, self._pump.outlet)
         gevent.sleep(0 if lines else TICK_S)
+
+    @property
+    def _stats(self) -> Any:
+        return self.environment.runner.stats
 
 
 def started_pump(part: TakingPart) -> Pump:
     """One sender's share of the plan, on its way since second 0."""
-    plan, (name, ledger) = part.plan, part.ledger("e")
+    plan, (name, ledger) = part.plan, part.sender()
     # Not by the machine's name: the same seed makes the same orders elsewhere.
     rng = random.Random(f"{plan.seed}-{name.split('-')[-2:]}")
     catalogue = Path(part.settings.reference.catalogue or SHIPPED)

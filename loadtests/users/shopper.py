@@ -7,6 +7,7 @@ import gevent
 from locust import task
 
 from loadtests import shopper
+from loadtests.sale.counted import tell_visit
 from loadtests.sale.ledger import Intended
 from loadtests.users.taking_part import part_of
 
@@ -16,30 +17,30 @@ _OVER_S = 1.0
 class Shopper(shopper.Buyer):
     """One of a pool: takes the next visit that is due.
 
-    The first page's time counts from when the visit was due, so that a shop that stands still is seen in full: those
-    who could not even begin have waited as well.
+    The times of the first page and of the whole visit count from when it was due, so that a shop that stands still is
+    seen in full: those who could not even begin have waited as well.
     """
 
     def on_start(self) -> None:
         super().on_start()
         self._part = part_of(self.environment)
         self._due_s: float | None = None
-        _, self._ledger = self._part.ledger("s")
-
-    def on_stop(self) -> None:
-        self._ledger.close()
 
     @task
     def visit(self) -> None:
         """The next visit."""
         assert self._part.arrivals
-        due_s = self._part.arrivals.take()
-        if due_s is None:
+        due = self._part.arrivals.take()
+        if due is None:
             gevent.sleep(_OVER_S)  # until Locust ends: one that stopped by itself would be replaced
             return
-        gevent.sleep(max(0.0, due_s - self._part.elapsed_s))
-        self._due_s = due_s
-        self.come()
+        gevent.sleep(max(0.0, due.due_s - self._part.elapsed_s))
+        self._rng, self._due_s = self._part.choices_of(due.number), due.due_s
+        went_well = False
+        try:
+            went_well = self.come()
+        finally:  # also where Locust ends it, or a page cannot be made sense of
+            tell_visit(self.environment.runner.stats, self._part.elapsed_s - due.due_s, went_well=went_well)
 
     def answered(self, answer: Any) -> None:
         if self._due_s is not None:
@@ -48,6 +49,7 @@ class Shopper(shopper.Buyer):
 
     def bought(self, order_id: str | None) -> None:
         if order_id is not None:
+            assert self._part.sold
             now_us = time.time_ns() // 1000
-            self._ledger.add(Intended(order_id, "order", "", 1, now_us, now_us))
-            self._ledger.flush()
+            self._part.sold.add(Intended(order_id, "order", "", 1, now_us, now_us))
+            self._part.sold.flush()

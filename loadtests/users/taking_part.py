@@ -1,13 +1,14 @@
 """What all users of one Locust process share: the plan, the start, the people's visits."""
 
 import itertools
+import random
 import socket
 from pathlib import Path
 from typing import Any
 
 from locust import events
 
-from loadtests.sale.arrivals import Arrivals
+from loadtests.sale.arrivals import arrivals_of
 from loadtests.sale.ledger import Ledger
 from loadtests.sale.plan import Plan, RunFolder
 from loadtests.sale.pump import Pump
@@ -27,21 +28,29 @@ class TakingPart:
         self.settings: SaleSettings = settings_in(self.plan.settings_file)
         self.clock = SystemClock()
         self.began_s = self.clock.monotonic() + LEAD_S
-        visits = self.plan.visits
-        self.arrivals = Arrivals(visits.times(1 / self.plan.processes)) if visits else None
+        self.arrivals = arrivals_of(self.plan)
         self.idle: list[Pump] = []  # of event users that Locust has stopped
+        self._worker = worker
         self._name = f"{socket.gethostname()[:20]}-{worker}"
         self._numbers = itertools.count()
+        self.sold: Ledger | None = self._ledger(f"s{self._name}") if self.arrivals else None  # to all its people
 
     @property
     def elapsed_s(self) -> float:
         """Since second 0."""
         return self.clock.monotonic() - self.began_s
 
-    def ledger(self, kind: str) -> tuple[str, Ledger]:
+    def sender(self) -> tuple[str, Ledger]:
         """A name that no other sender of the run has, and its ledger."""
-        name = f"{kind}{self._name}-{next(self._numbers)}"
-        return name, Ledger(self.folder.intended, self.folder.probes, name)
+        name = f"e{self._name}-{next(self._numbers)}"
+        return name, self._ledger(name)
+
+    def choices_of(self, visit: int) -> random.Random:
+        """What a visit of this process is decided by, whoever makes it."""
+        return random.Random(f"{self.plan.seed}-{self._worker}-{visit}")
+
+    def _ledger(self, name: str) -> Ledger:
+        return Ledger(self.folder.intended, self.folder.probes, name)
 
 
 def part_of(environment: Any) -> TakingPart:

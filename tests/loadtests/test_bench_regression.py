@@ -1,6 +1,9 @@
 """The check against the committed table, with results made up; the table itself; the small sizes."""
 
 import json
+import signal
+import stat
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -78,6 +81,31 @@ def test_rates_are_compared_by_their_ratio_alone() -> None:
     assert [verdicts(then, outcome(each))[0] for each in (slow, fallen, better)] == ["held", "fell", "better"]
 
 
+def test_beside_nothing_measured_two_thirds_of_a_rate_and_half_as_long_again_are_the_bounds() -> None:
+    def found(unit: str, value: float) -> str:
+        fixed = (1000.0, 1000.0, 1000.0)
+        (verdict,) = verdicts(
+            outcome(figure(1000, unit=unit, beside=fixed)), outcome(figure(value, unit=unit, beside=fixed))
+        )
+        return verdict
+
+    assert [found("events/s", value) for value in (670.0, 660.0)] == ["held", "fell"]
+    assert [found("s", value) for value in (1490.0, 1510.0)] == ["held", "fell"]
+
+
+def test_a_figure_that_cannot_be_compared_any_more_fails_the_check() -> None:
+    then = figure(1000, 1010, 990, unit="events/s")
+    (found,) = compare(outcome(then), outcome(replace(then, baseline="another")))
+    assert (found.verdict, found.is_bad) == ("changed", True)
+    assert "beside helpers, now it is beside another" in found.sentence and "write the table anew" in found.sentence
+    (unit,) = compare(outcome(then), outcome(replace(then, unit="k events/s")))
+    assert (unit.verdict, unit.sentence[:32]) == ("changed", "it was in events/s, now it is in")
+    (turned,) = compare(outcome(then), outcome(replace(then, better="lower")))
+    assert (turned.verdict, "higher was better, now lower is" in turned.sentence) == ("changed", True)
+    cpu = figure(20, 21, 19)
+    assert verdicts(outcome(cpu), outcome(replace(cpu, baseline="another"))) == ["held"]  # the value itself is left
+
+
 def test_a_figure_that_is_not_measured_any_more_fails_the_check_and_a_new_one_does_not() -> None:
     one, none = outcome(figure(20, 21, 19)), outcome()
     assert [(each.verdict, each.is_bad) for each in compare(one, none)] == [("missing", True)]
@@ -89,7 +117,7 @@ def test_the_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert results.read(file) == Results()
     one = Results().having(outcome(figure(20, 21, 19)))
     results.write(one, file)
-    assert results.read(file) == one
+    assert (results.read(file), stat.S_IMODE(file.stat().st_mode)) == (one, 0o644)  # as git has it
     file.write_text("nonsense")
     with pytest.raises(ConfigError, match="no table of benchmarks"):
         results.read(file)
@@ -129,7 +157,8 @@ def test_writing_replaces_one_bench_and_keeps_the_others(tmp_path: Path, monkeyp
     done = CliRunner().invoke(command.bench, ["live", "--write"])
     assert done.exit_code == 0 and list(kept[-1].benches) == ["cold", "live"]
     assert kept[-1].benches["live"].command == "python -m loadtests bench live"
-    assert "| cpu | 20 " in (tmp_path / "benchmarks.md").read_text()
+    page = tmp_path / "benchmarks.md"
+    assert "| cpu | 20 " in page.read_text() and stat.S_IMODE(page.stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("asked", [["all", "live"], ["live", "--quick", "--write"], ["check", "--quick"]])
@@ -148,6 +177,55 @@ def test_a_bench_that_cannot_run_does_not_keep_the_others_from_it(monkeypatch: p
     done = CliRunner().invoke(command.bench, ["all", "--json"])
     assert [json.loads(line)["bench"] for line in done.stdout.splitlines()] == ["cold"]
     assert isinstance(done.exception, ConfigError) and "access: its log" in str(done.exception)
+
+
+@pytest.mark.parametrize(("now", "fell"), [(40.0, True), (20.0, False)])
+def test_the_check_goes_on_where_a_bench_cannot_run(now: float, fell: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(name: str) -> list[Figure]:
+        if name == "access":
+            raise ConfigError("its log is not there")
+        return [figure(now, now + 1, now - 1)]
+
+    then = outcome(figure(20, 21, 19))
+    committed = Results(benches={"access": then, "cold": then})
+    monkeypatch.setattr(results, "read", lambda: committed)
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(command, "BENCHES", {"access": "", "cold": ""})
+    done = CliRunner().invoke(command.bench, ["check", "--json"])
+    assert json.loads(done.stdout)["bench"] == "cold"
+    told = done.stderr if fell else str(done.exception)
+    assert "not measured: access: its log is not there" in told
+    assert isinstance(done.exception, SystemExit if fell else ConfigError)
+
+
+def test_a_damaged_table_is_told_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged() -> Results:
+        raise ConfigError("no table of benchmarks")
+
+    monkeypatch.setattr(results, "read", damaged)
+    monkeypatch.setattr(command, "run", lambda name: pytest.fail("measured first"))
+    assert isinstance(CliRunner().invoke(command.bench, ["cold", "--write"]).exception, ConfigError)
+
+
+def test_a_bench_that_is_told_to_end_stops_what_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = []
+
+    def run(name: str) -> list[Figure]:
+        try:
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # else the tests would end here
+            signal.raise_signal(signal.SIGTERM)
+            return []
+        finally:
+            stopped.append(name)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(command, "run", run)
+    assert CliRunner().invoke(command.bench, ["cold"]).exit_code == 128 + signal.SIGTERM
+    assert (stopped, signal.getsignal(signal.SIGTERM)) == (["cold"], before)
+
+
+def test_numbers_have_three_digits_that_count() -> None:
+    assert [table.number(value) for value in (0.0123, 999.4, 999.5, 1234.5)] == ["0.0123", "999", "1,000", "1,234"]
 
 
 def test_every_bench_has_small_sizes_and_its_own_ones_afterwards() -> None:

@@ -5,11 +5,13 @@ import statistics
 from collections import Counter
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from contract.catalogue import products_from_ndjson
-from loadtests.sale.arrivals import Arrivals, people_for
+from loadtests.sale.arrivals import Arrivals, arrivals_of, people_for, visits_due
 from loadtests.sale.ledger import Ledger, Tail
+from loadtests.sale.plan import Plan
 from loadtests.sale.planted import Goods
 from loadtests.sale.pump import TICK_S, Pump
 from loadtests.shapes import Knot, Shape, sale_day
@@ -135,6 +137,8 @@ def test_the_ledger_has_every_line_once_with_its_reason_and_how_often_it_was_emi
     assert sum(reasons.values()) - reasons[""] == len(outlet.written) == pytest.approx(120, abs=40)
     assert sum(int(row[3]) for row in rows if not row[2]) == len(outlet.sold)
     assert any(row[3] == "2" for row in rows)
+    totals = {order["event_id"]: str(order["total"]) for order in outlet.sold}
+    assert {row[0]: row[6] for row in rows} == {row[0]: totals.get(row[0], "") for row in rows}
 
 
 def test_a_full_disk_keeps_the_lines_for_later_and_none_is_noted_before_it_is_written(make, clock):
@@ -150,11 +154,27 @@ def test_a_full_disk_keeps_the_lines_for_later_and_none_is_noted_before_it_is_wr
 def test_visits_are_handed_out_once_each_whoever_is_late():
     arrivals = Arrivals(Shape(knots=(Knot(0.0, 2.0), Knot(5.0, 2.0))))
     taken = [arrivals.take() for _ in range(11)]
-    assert taken == [pytest.approx(n / 2) for n in range(10)] + [None]
+    assert taken == [(n, pytest.approx(n / 2)) for n in range(10)] + [None]
 
 
 def test_there_are_people_enough_before_a_peak_begins():
     visits = sale_day().peaking_at(5)
     peak = next(phase for phase in sale_day().phases if phase.name == "burst")
     assert people_for(visits, peak.start_s + 20) > 3 * people_for(visits, peak.start_s - 20)
-    assert people_for(visits, visits.seconds + 1) == 0
+
+
+def test_nobody_is_sent_home_in_the_middle_of_a_visit():
+    visits = sale_day().peaking_at(5)
+    people = [people_for(visits, at_s) for at_s in range(int(visits.seconds) + 30)]
+    assert people == sorted(people)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_all_visits_are_due_from_somebody(processes):
+    flat = Shape(knots=(Knot(0.0, 2.0), Knot(5.0, 2.0)))
+    plan = Plan(run_id="r", seed=1, shape_name="flat", orders=flat, visits=flat, processes=processes, settings_file="")
+    arrivals = [arrivals_of(plan) for _ in range(processes)]
+    taken = [due for each in arrivals for due in iter(each.take, None)]
+    assert len(taken) == visits_due(plan)
+    assert visits_due(plan) == pytest.approx(10, abs=processes)
+    assert visits_due(msgspec.structs.replace(plan, visits=None)) == 0

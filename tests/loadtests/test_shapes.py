@@ -1,8 +1,10 @@
 """Rates over time, and when each event is due."""
 
 import itertools
+import re
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from runtime.errors import ConfigError
 pytestmark = pytest.mark.unit
 
 EXPORT = Path(__file__).parents[3] / "shared/data/online_retail/online_retail_2010_2011.parquet"
+PAGE = Path(__file__).parents[2] / "docs/saleday.md"
 
 
 def phase(shape: Shape, name: str):
@@ -118,4 +121,14 @@ def test_locust_has_users_for_the_rate_until_the_shape_is_over():
     counts = [users_at(plan, at_s) for at_s in range(60)]
     assert all(count is not None and count > fixed for count in counts)
     assert max(filter(None, counts)) > 30
-    assert users_at(plan, 100) is None
+    assert users_at(plan, 60 + 18) == counts[-1]  # a visit that was due at the very end takes as long
+    assert users_at(plan, 60 + 21) is None
+    nobody = msgspec.structs.replace(plan, visits=None)
+    assert (users_at(nobody, 60 + 7), users_at(nobody, 60 + 9)) == (fixed, None)
+
+
+def test_the_lengths_that_the_page_advises_leave_a_shape_as_it_is():
+    advised = re.findall(r"--shape (\w+)\s+--minutes ([\d.]+)", PAGE.read_text())
+    assert {name for name, _ in advised} == {"step", "steady"}
+    for name, minutes in advised:
+        assert SHAPES[name]().seconds == 60 * float(minutes)

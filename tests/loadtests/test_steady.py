@@ -1,15 +1,10 @@
 """The pace of orders."""
 
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.catalogue import products_from_ndjson
-from loadtests.steady import Shop, paced
-from producers.storefront.shelf import SHIPPED
+from loadtests.steady import paced
 from runtime.testing import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -56,14 +51,3 @@ def test_a_stop_ends_the_schedule():
     assert list(paced(100, 1.0, clock, lambda _: clock.monotonic() > 0 or clock.advance(0.01) is not None)) == [
         (0, 0.0)
     ]
-
-
-def test_orders_add_up_and_have_ids_of_their_own(tmp_path: Path):
-    shop = Shop(tmp_path, products_from_ndjson(SHIPPED.read_bytes()), ManualClock())
-    ids = {shop.sell(number) for number in range(50)}
-    (file,) = tmp_path.iterdir()
-    orders = [json.loads(line) for line in file.read_bytes().splitlines()]
-    assert {order["event_id"] for order in orders} == ids
-    assert len(ids) == 50
-    for order in orders:
-        assert order["total"] == sum(line["quantity"] * line["unit_price"] for line in order["lines"])

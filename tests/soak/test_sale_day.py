@@ -72,6 +72,9 @@ def test_a_sale_day_is_rehearsed_and_proven_and_proven_again(tmp_path: Path) -> 
     assert proof["agent"]["records"] > 0
     asked = {request["name"]: request for request in proof["requests"]}
     assert asked["/"]["requests"] > 3 and asked["order (from due)"]["requests"] > 100
+    visits = json.loads((run / "visits.json").read_bytes())
+    assert visits["due"] >= visits["begun"] > 0.9 * visits["due"]
+    assert visits["failed"] < 0.1 * visits["begun"]
     page = (run / "report.html").read_text()
     assert page.count("<svg") == 5 and "http" not in re.sub(r"http://(www\.w3\.org|127\.0\.0\.1)\S*", "", page)
 
@@ -174,6 +177,8 @@ def test_a_shop_that_stands_still_for_three_seconds_shows_in_the_95th_percentile
     assert home["requests"] == pytest.approx(100, abs=3)  # those who were due meanwhile came as well
     assert home["p95"] > 1000 and home["max"] > 2500
     assert home["p50"] < 1000
+    visits = json.loads(folder.visits.read_bytes())
+    assert visits == {"due": 100, "begun": home["requests"], "failed": home["requests"]}  # its pages are empty
 
 
 @pytest.mark.timeout(900)  # five times what it takes on free cores

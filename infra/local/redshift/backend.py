@@ -1,5 +1,6 @@
 """A session with PostgreSQL at the level of the protocol, synchronous."""
 
+import os
 import socket
 import struct
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -7,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.priority import session_behind
 from infra.local.redshift import wire
 from infra.local.redshift.errors import BackendError, BackendGone
 from infra.local.redshift.wire import Message, Reader, message
@@ -86,6 +88,8 @@ class Backend:
                 self.parameters[name.decode()] = value.decode()
             elif kind == b"K":
                 self.key = body
+        if nice := os.nice(0):  # a backend is a session of its own, and would stand before its server
+            session_behind(self.pid, nice)
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Have `watcher` called about once a second while an answer is awaited, and between chunks; it may raise."""
