@@ -121,7 +121,7 @@ def resend_duty(
     settings: KeeperSettings, objects: Objects, stop: threading.Event, clock: Clock, effect: Effect
 ) -> ResendDuty:
     """The duty that sends letters again. Raises ConfigError."""
-    s3, keeper = client("s3", settings.aws), settings.keeper
+    s3, keeper = client("s3", settings.aws, connections=_CONNECTIONS), settings.keeper
     restricted = S3Objects(s3, settings.lake.restricted_bucket)
     bucket = S3Objects(s3, settings.reference.bucket, setting="[reference] bucket")
     ledger = Ledger(restricted)

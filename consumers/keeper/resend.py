@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from consumers.account.chains import links_since
 from consumers.letters.accepted import Stored
@@ -24,6 +25,7 @@ from runtime.outage import Stop
 _log = logging.getLogger(__name__)
 
 _MOST_WAITING = 100_000  # letters in memory, some 100 MB; those beyond are left to people
+_MOST_FIRSTS = 100_000  # of them only what a second line is known by, some 50 MB; the oldest are forgotten
 _READERS = 8
 
 # Which list may mend it.
@@ -32,6 +34,13 @@ _MENDED_BY: Mapping[str, reference.Kind] = {
     Reason.STALE_PRICE: "catalogue",
     Reason.UNKNOWN_CUSTOMER: "customers",
 }
+
+
+class _First(NamedTuple):
+    """The line of an event that counts, as far as others are compared with it: most letters are for people alone."""
+
+    rank: tuple[dt.datetime, str, int]
+    name: str
 
 
 class ResendDuty:
@@ -69,7 +78,7 @@ class ResendDuty:
         self._clock = clock
         self._ends: dict[tuple[str, str], int] = {}  # the last sequence seen, by application and shard
         self._waiting: dict[str, Case] = {}  # by name of the line
-        self._firsts: dict[str, Letter] = {}  # by letter id: the line of its event that counts
+        self._firsts: dict[str, _First] = {}  # by letter id
         self._sent = 0
 
     def prepare(self) -> None:
@@ -138,13 +147,14 @@ class ResendDuty:
 
     def _is_second(self, letter: Letter) -> bool:
         """Whether another line of its event came before it; that one's own letter waits, or is for people."""
-        if letter.letter_id not in self._firsts and len(self._firsts) >= _MOST_WAITING:
+        if letter.letter_id not in self._firsts and len(self._firsts) >= _MOST_FIRSTS:
             del self._firsts[next(iter(self._firsts))]
-        first = self._firsts.setdefault(letter.letter_id, letter)
-        if first.name == letter.name:
+        own = _First(rank=rank_of(letter), name=letter.name)
+        first = self._firsts.setdefault(letter.letter_id, own)
+        if first.name == own.name:
             return False
-        if letter.attempt == 0 and rank_of(letter) < rank_of(first):
-            self._firsts[letter.letter_id] = letter
+        if letter.attempt == 0 and own.rank < first.rank:
+            self._firsts[letter.letter_id] = own
             self._waiting.pop(first.name, None)
             return False
         return True

@@ -119,8 +119,17 @@ class SecretPlace:
         return bytes(answer.get("SecretBinary") or b"") if text is None else text.encode()
 
     def create(self, body: bytes) -> None:
+        """Into an empty secret too, as a deployment makes it."""
         with _naming(self.name):
-            self._manager.create_secret(Name=self._secret, SecretString=body.decode())
+            try:
+                self._manager.create_secret(Name=self._secret, SecretString=body.decode())
+            except ClientError as error:
+                if code_of(error) not in _EXISTS or self._has_versions():
+                    raise
+                self.write(body)
+
+    def _has_versions(self) -> bool:
+        return bool(self._manager.describe_secret(SecretId=self._secret).get("VersionIdsToStages"))
 
     def write(self, body: bytes) -> None:
         with _naming(self.name):

@@ -1,10 +1,11 @@
 """What would come of sending letters again: judged by what is in force now, and kept from being sold twice."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby, islice
+from itertools import islice
 
 from consumers.delivery import Backpressure, Batch, Position, Record, Shard
 from consumers.letters.accepted import Accepted, Stored
@@ -20,6 +21,10 @@ from contract.rows import HitRow, LetterRow, OrderRow
 from runtime.clock import Clock
 from runtime.objects import Objects
 from runtime.outage import Outage
+
+_READERS = 16
+
+_Place = tuple[str, Position]  # of a record: its object's key, and where in its shard it was
 
 
 class Fate(StrEnum):
@@ -64,22 +69,31 @@ class Planner:
         self._judges = judges
 
     def chunks(self, cases: Iterable[Case], mend: Mend | None) -> Iterator[list[Item]]:
-        """Every case, once. Raises Outage, ConfigError."""
-        taken: dict[str, str] = {}  # lines, by the order that they are sent for
-        ordered = sorted(cases, key=lambda case: (case.newest.arrived_at.date(), case.newest.original, case.name))
-        for key, of_object in groupby(ordered, key=lambda case: case.newest.original):
-            waiting = iter(list(of_object))
-            while some := list(islice(waiting, AT_ONCE)):
-                records = self._records(key, some)
-                items = [self._made(case, records.get(case.newest.position), mend) for case in some]
-                yield self._once(self._judged(items), taken)
+        """Every case, once. Raises Outage, ConfigError.
 
-    def _records(self, key: str, cases: Sequence[Case]) -> dict[Position, bytes]:
-        wanted = {case.newest.position for case in cases}
+        A chunk goes over the borders of objects: each chunk asks all of the lake, and most objects hold few letters.
+        """
+        taken: dict[str, str] = {}  # lines, by the order that they are sent for
+        waiting = iter(sorted(cases, key=lambda case: (case.newest.arrived_at.date(), case.newest.original, case.name)))
+        while some := list(islice(waiting, AT_ONCE)):
+            records = self._records(some)
+            items = [self._made(case, records.get(_place_of(case)), mend) for case in some]
+            yield self._once(self._judged(items), taken)
+
+    def _records(self, cases: Sequence[Case]) -> Mapping[_Place, bytes]:
+        """By where they lie, those that are still there."""
+        wanted = {_place_of(case) for case in cases}
+        keys = sorted({key for key, _ in wanted})
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="originals") as pool:
+            read = list(pool.map(lambda key: self._records_in(key, wanted), keys))
+        return {place: data for records in read for place, data in records}
+
+    def _records_in(self, key: str, wanted: Collection[_Place]) -> list[tuple[_Place, bytes]]:
         try:
-            return {each.position: each.data for each in read_raw(self._restricted.get(key)) if each.position in wanted}
+            records = read_raw(self._restricted.get(key))
+            return [(place, each.data) for each in records if (place := (key, each.position)) in wanted]
         except (KeyError, ValueError):
-            return {}
+            return []
 
     def _made(self, case: Case, data: bytes | None, mend: Mend | None) -> Item:
         if case.state is State.MENDED:
@@ -152,6 +166,10 @@ class Planner:
             return item
         first = taken.setdefault(order_id, item.case.name)
         return item if first == item.case.name else _left_out(item, f"another letter of its order goes first: {first}")
+
+
+def _place_of(case: Case) -> _Place:
+    return case.newest.original, case.newest.position
 
 
 def _with_row(item: Item, row: Verdict) -> Item:

@@ -46,7 +46,15 @@ def diff(settings: CloudWatchSettings, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @with_settings(CloudWatchSettings)
 def deploy(settings: CloudWatchSettings, as_json: bool) -> None:
-    """Put what is missing or differs; again changes nothing. Exit code 3: CloudWatch is away, run it again."""
+    """Put what is missing or differs; again changes nothing. Exit code 3: CloudWatch is away, run it again.
+
+    For an account without the CDK application, whose stacks make the same alarms.
+    """
+    if not (settings.cloudwatch.page_topic or settings.cloudwatch.ticket_topic):
+        raise ConfigError(
+            "[cloudwatch] page_topic and ticket_topic are empty: alarms that are there would be put again so that they"
+            " tell nobody; name the SNS topics"
+        )
     wanted, body = _wanted(settings)
     done = _asked(lambda: _account(settings).deploy(wanted, body))
     _say(done, as_json=as_json, nothing="nothing to do")

@@ -89,6 +89,7 @@ def deploy(profile_name: str, context: tuple[str, ...], yes: bool) -> None:
     """Deploy stack by stack, after a preflight; say where it stopped. Exit code 0 only if all of it is deployed."""
     from infra.aws.deploying import cli
     from infra.aws.deploying import deploy as bring
+    from infra.aws.preflight import lacks
 
     profile = PROFILES[profile_name]
     chosen = for_deployment(inputs(context, os.environ), profile)
@@ -96,7 +97,8 @@ def deploy(profile_name: str, context: tuple[str, ...], yes: bool) -> None:
     _refuse(profile, chosen)
     assembly, stacks = synthesise(profile, chosen, OUT)
     _say(f"to account {chosen.account}, {chosen.region}, in this order: {', '.join(stacks)}")
-    sys.exit(bring(assembly, stacks, _say, approve=yes))
+    clients = _clients(chosen)
+    sys.exit(bring(assembly, stacks, _say, approve=yes, lacks=lambda stack: lacks(stack, clients)))
 
 
 @aws.command()

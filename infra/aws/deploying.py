@@ -11,6 +11,7 @@ from runtime.errors import ConfigError
 HERE = Path(__file__).parent
 CLI = HERE / "node_modules" / ".bin" / "cdk"
 Say = Callable[[str], object]
+Lacks = Callable[[str], str | None]  # what a stack needs that people have to bring, as a sentence
 
 
 def cli() -> list[str]:
@@ -38,15 +39,18 @@ def destroy(assembly: Path) -> int:
     return subprocess.run(command, env=environ(), check=False).returncode
 
 
-def deploy(assembly: Path, stacks: list[str], say: Say, *, approve: bool) -> int:
-    """One stack after the other, in `stacks`' order, to the first that fails: those before it stand, those after it are
-    as they were. `approve`: nobody is asked about rights. 0 only if all are deployed."""
+def deploy(assembly: Path, stacks: list[str], say: Say, *, approve: bool, lacks: Lacks) -> int:
+    """One stack after the other, in `stacks`' order, to the first that fails or lacks something: those before it stand,
+    those after it are as they were. `approve`: nobody is asked about rights. 0 only if all are deployed."""
     if missing := missing_dockerfiles():
         raise ConfigError(f"no Dockerfile for {', '.join(missing)} under containers/")
     command = [*cli(), "deploy", "--app", str(assembly), "--exclusively", "--no-notices"]
     command += ["--require-approval", "never" if approve else "broadening"]
     for number, stack in enumerate(stacks, start=1):
         say(f"{number} of {len(stacks)}: {stack}")
+        if missing := lacks(stack):
+            say(f"STOPPED before {stack}: {missing}")
+            return 1
         code = subprocess.run([*command, stack], env=environ(), check=False).returncode
         if code != 0:
             say(f"STOPPED at {stack} (exit code {code}). Deployed: {', '.join(stacks[: number - 1]) or 'nothing'}.")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from infra.aws.environment import IDENTITY_SECRET
 from infra.aws.inputs import Inputs
 from infra.aws.profiles import Profile
 
@@ -39,6 +40,19 @@ def preflight(profile: Profile, inputs: Inputs, clients: Clients) -> list[Findin
     for service, check in checks:
         found += _asked(service, check)
     return found
+
+
+def lacks(stack: str, clients: Clients) -> str | None:
+    """What people have to bring before `stack` is deployed: processes without the key of identities would not start.
+
+    Raises what botocore raises.
+    """
+    if not stack.endswith("-services"):
+        return None
+    versions = clients("secretsmanager").describe_secret(SecretId=IDENTITY_SECRET).get("VersionIdsToStages")
+    if versions:
+        return None
+    return f"the secret {IDENTITY_SECRET} is empty; put the first key in, as docs/deploy.md says, and deploy again"
 
 
 def _asked(service: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -63,11 +63,6 @@ class Profile:
     originals_backup: bool = size(True, "Firehose's second path: a fault of ours in cold cannot touch it")
     budget_dollars: int = size(3000, "a month: twice what docs/deploy.md reckons at 100 orders/s; mail at 80 and 100 %")
 
-    @property
-    def removal(self) -> str:
-        """As CloudFormation names it."""
-        return "Retain" if self.keeps_data else "Delete"
-
 
 PROD = Profile(name="prod")
 DEV = Profile(

@@ -42,7 +42,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     condition: str
     lines: int  # acknowledged since its start
     pending: int
-    troubles: list[str]
+    troubles: list[str]  # of this run; the agent remembers older ones too
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +62,7 @@ class Sampler:
     ) -> None:
         """`own`: pids of further processes by name, such as Locust's."""
         self._file, self._settings, self._home, self._own = file, settings, home, own
+        self._since = SystemClock().now()
         stop = threading.Event()
         self._views: list[View] = list(views_of(settings.of_fleet(), [], SystemClock(), stop))
 
@@ -116,7 +117,7 @@ class Sampler:
                 condition=road.condition,
                 lines=road.lines,
                 pending=road.pending,
-                troubles=[trouble.text for trouble in road.errors],
+                troubles=[trouble.text for trouble in road.errors if trouble.at >= self._since],
             )
             for road in (report.roads if report else ())
         }

@@ -1,11 +1,15 @@
 """What processes used, from samples that come as they can."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from loadtests.proof import samples as module
 from loadtests.proof.costs import acknowledged, processes
 from loadtests.proof.samples import Sample, Sampler, Sent, Used, read_samples
 from loadtests.sale.settings import SaleSettings
+from producers.agent.report import AgentReport, RoadReport, Trouble, write_report
+from producers.agent.settings import Spooling
 
 pytestmark = pytest.mark.unit
 
@@ -66,3 +70,19 @@ def test_what_the_agent_has_sent_is_of_the_time_of_a_sample_however_long_the_loo
 def test_what_the_agent_has_sent_goes_on_where_it_was_started_again():
     counts = [None, 100, 250, 40, 60, None, 90]
     assert acknowledged([sample(n, lines=lines) for n, lines in enumerate(counts)]) == [0, 100, 250, 290, 310, 310, 340]
+
+
+def test_a_trouble_of_before_the_run_is_not_in_its_samples(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "views_of", lambda *_: [])
+    settings = SaleSettings(agent=Spooling(state=str(tmp_path)))
+    sampler = Sampler(tmp_path / "samples", settings, None)
+    now = datetime.now(UTC)
+    errors = [Trouble(at=now - timedelta(minutes=5), text="of the drill before"), Trouble(at=now, text="of this one")]
+    road = RoadReport(
+        kind="order", stream="s", condition="well", waits_s=0, silent_s=0, lines=1, bytes=1, pending=0, lines_a_s=0,
+        bytes_a_s=0, caught_up_at=None, errors=errors, unreadable={},
+    )  # fmt: skip
+    write_report(tmp_path, AgentReport(pid=1, started_at=now, at=now, roads=[road]))
+    sampler.sample()
+    (sample,) = read_samples(tmp_path / "samples")
+    assert sample.agent["order"].troubles == ["of this one"]

@@ -55,8 +55,8 @@ class DeploymentStack(Stack):
 
     @property
     def removal(self) -> RemovalPolicy:
-        """Of what holds data."""
-        return RemovalPolicy.RETAIN if self.profile.keeps_data else RemovalPolicy.DESTROY
+        """Of what holds data. A first creation that fails takes back what it made, or the next would find it in its way."""
+        return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if self.profile.keeps_data else RemovalPolicy.DESTROY
 
     def log_group(self, name: str) -> logs.LogGroup:
         """Logs of one process; they bear no values of events, and may go with their stack."""

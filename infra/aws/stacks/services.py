@@ -21,6 +21,7 @@ from infra.aws.stacks.network import Network
 from infra.aws.stacks.search import BOARD, WRITER, Search
 from infra.aws.stacks.warehouse import Warehouse
 
+_GROWING = ("live", "cold")
 STOP_S = 90  # a worker settles and releases within seconds; a span's last objects take some more
 
 
@@ -118,7 +119,8 @@ class Services(DeploymentStack):
             cluster=self.cluster,
             service_name=name,
             task_definition=self._task(name, tasks, source, command),
-            desired_count=tasks.least,
+            # Not of those that grow: on a sale day a deployment would take their tasks away. They begin with one.
+            desired_count=None if name in _GROWING and not self.deployment.over_kafka else tasks.least,
             vpc_subnets=self._network.inner,
             security_groups=[self._network.groups[group]],
             # Leases make two versions at once harmless; one that never starts is taken back.

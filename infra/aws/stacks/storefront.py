@@ -17,6 +17,7 @@ from infra.aws.stacks.data import Data
 from infra.aws.stacks.network import Network
 from infra.aws.user_data import HOOK, user_data
 
+NEW_HOST_MIN = 6  # until it has its packages and image and the balancer sends it customers; then the next one goes
 HEARTBEAT_S = 300  # above one `drain --timeout 100`; the host renews it while lines wait
 
 
@@ -117,7 +118,9 @@ class Storefront(DeploymentStack):
                 additional_types=[groups.AdditionalHealthCheckType.ELB], grace_period=Duration.minutes(5)
             ),
             update_policy=groups.UpdatePolicy.rolling_update(
-                max_batch_size=1, min_instances_in_service=profile.shop_least - 1
+                max_batch_size=1,
+                min_instances_in_service=profile.shop_least - 1,
+                pause_time=Duration.minutes(NEW_HOST_MIN),
             ),
             group_metrics=[groups.GroupMetrics.all()],
         )

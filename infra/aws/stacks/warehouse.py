@@ -84,7 +84,11 @@ class Warehouse(DeploymentStack):
             ),
         )
         role.assume_role_policy.add_statements(  # type: ignore[union-attr]
-            iam.PolicyStatement(actions=["sts:AssumeRole"], principals=[iam.ServicePrincipal("redshift.amazonaws.com")])
+            iam.PolicyStatement(
+                actions=["sts:AssumeRole"],
+                principals=[iam.ServicePrincipal("redshift.amazonaws.com")],
+                conditions={"StringEquals": {"aws:SourceAccount": self.inputs.account}},
+            )
         )
         lake = f"arn:{Aws.PARTITION}:s3:::{self.inputs.bucket('lake')}"
         statements = {

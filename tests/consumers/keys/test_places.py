@@ -105,6 +105,33 @@ def test_a_secret_is_found_by_its_arn_and_may_be_binary(stack: Endpoints) -> Non
     assert parse_keys(place_of(f"secretsmanager:{made['ARN']}", stack.aws).read(), "") == (OLD,)
 
 
+class Manager:
+    """Secrets Manager with one secret, as a deployment makes it: without a value."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+
+    def create_secret(self, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ResourceExistsException"}}, "CreateSecret")
+
+    def describe_secret(self, **_: Any) -> dict[str, Any]:
+        return {"VersionIdsToStages": {"v1": ["AWSCURRENT"]}} if self.values else {}
+
+    def put_secret_value(self, *, SecretString: str, **_: Any) -> None:
+        self.values.append(SecretString)
+
+
+@pytest.mark.unit
+def test_the_first_key_goes_into_the_empty_secret_of_a_deployment_and_no_other_does() -> None:
+    manager = Manager()
+    place = SecretPlace(manager, "storepulse/identity")
+    place.create(document_of([OLD]))
+    assert manager.values == [document_of([OLD]).decode()]
+    with pytest.raises(ConfigError, match="is there already"):
+        place.create(document_of([NEW]))
+    assert len(manager.values) == 1
+
+
 @pytest.mark.unit
 def test_a_parameter_that_is_written_keeps_its_key_and_tier() -> None:
     put: dict[str, Any] = {}

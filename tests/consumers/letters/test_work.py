@@ -71,6 +71,18 @@ def test_a_replay_sends_what_passes_since_the_catalogue_was_mended() -> None:
     assert (row["event_id"], row["origin_offset"]) == ("e-1", 1)
 
 
+def test_letters_of_many_spans_are_planned_with_one_question_to_the_lake() -> None:
+    bench = LettersBench()
+    for number in range(20):
+        bench.arrive(bad(number))  # a span each
+    asked, orders = [], bench.stored.orders
+    bench.stored.orders = lambda events, orders_: asked.append(1) or orders(events, orders_)  # type: ignore
+    assert len({case.newest.original for case in bench.cases()}) == 20
+    assert bench.mend({"sku": "85123A"}, "lines[?sku=='85123a']").sent == 20
+    assert len(asked) == 1
+    assert bench.deliver() == 20
+
+
 def test_one_that_is_refused_again_counts_by_its_newest_attempt_and_can_be_mended_further() -> None:
     bench = LettersBench()
     bench.arrive(bad(1, currency="gbp"))

@@ -8,15 +8,19 @@ from moto import mock_aws
 
 from dashboards.__main__ import dashboards
 from runtime.aws import client
+from runtime.errors import ConfigError
 from runtime.settings import Aws
 
 # ministack forgets what an alarm computes of several metrics: there one of each kind is deployed.
+TOLD = {"STOREPULSE_CLOUDWATCH_TICKET_TOPIC": "arn:aws:sns:eu-west-2:123456789012:ticket"}
 SINGLE = {
+    **TOLD,
     "STOREPULSE_CLOUDWATCH_LIVE": "storepulse-live-transactions",
     "STOREPULSE_CLOUDWATCH_COLD": "storepulse-cold-transactions",
     "STOREPULSE_CLOUDWATCH_STREAM": "storepulse-transactions",
 }
 SEVERAL = {
+    **TOLD,
     "STOREPULSE_CLOUDWATCH_STREAM": "storepulse-transactions,storepulse-access",
     "STOREPULSE_CLOUDWATCH_CLUSTER": "storepulse",
     "STOREPULSE_CLOUDWATCH_SERVICE": "live,cold",
@@ -75,10 +79,16 @@ def put_change_and_put_back(aws: Aws, names: dict[str, str]) -> None:
 
 
 @pytest.mark.unit
+def test_alarms_that_would_tell_nobody_are_not_put_over_those_that_do() -> None:
+    refused = run(Aws(), "deploy")
+    assert isinstance(refused.exception, ConfigError) and "page_topic" in str(refused.exception)
+
+
+@pytest.mark.unit
 def test_cloudwatch_away_is_no_difference() -> None:
     away = run(
         Aws(access_key_id="123456789012", secret_access_key="local"),
         "deploy",
-        STOREPULSE_AWS_ENDPOINT="http://127.0.0.1:9",
+        **{**TOLD, "STOREPULSE_AWS_ENDPOINT": "http://127.0.0.1:9"},
     )
     assert away.exit_code == 3 and "run it again" in away.output

@@ -13,7 +13,8 @@ from moto import mock_aws
 
 from infra.aws.commands import aws
 from infra.aws.inputs import Inputs, for_deployment, for_synth, inputs
-from infra.aws.preflight import BOOTSTRAP, preflight
+from infra.aws.environment import IDENTITY_SECRET
+from infra.aws.preflight import BOOTSTRAP, lacks, preflight
 from infra.aws.profiles import DEV, PROD
 from runtime.errors import ConfigError
 
@@ -139,3 +140,21 @@ def test_deploy_without_an_account_changes_nothing_and_says_what_to_give() -> No
     assert isinstance(done.exception, ConfigError) and "dev cannot be deployed without -c account" in str(
         done.exception
     )
+
+
+class Manager:
+    """Secrets Manager with the secret that a deployment makes, with or without a value."""
+
+    def __init__(self, *versions: str) -> None:
+        self._versions = {version: ["AWSCURRENT"] for version in versions}
+
+    def describe_secret(self, SecretId: str) -> dict[str, Any]:
+        assert SecretId == IDENTITY_SECRET
+        return {"Name": SecretId, **({"VersionIdsToStages": self._versions} if self._versions else {})}
+
+
+def test_processes_are_not_deployed_before_there_is_a_key_of_identities() -> None:
+    assert lacks("storepulse-prod-data", lambda _: Manager()) is None
+    sentence = lacks("storepulse-prod-services", lambda _: Manager())
+    assert sentence is not None and "storepulse/identity is empty" in sentence
+    assert lacks("storepulse-prod-services", lambda _: Manager("v1")) is None

@@ -141,7 +141,7 @@ def test_everything_that_keeps_data_is_encrypted_and_outlives_its_stack(prod: di
     kept = ("AWS::Kinesis::Stream", "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Glue::Database",
             "AWS::OpenSearchService::Domain", "AWS::RedshiftServerless::Namespace")  # fmt: skip
     found = [each for t in prod.values() for each in t["Resources"].values() if each["Type"] in kept]
-    assert len(found) > 18 and {each["DeletionPolicy"] for each in found} == {"Retain"}
+    assert len(found) > 18 and {each["DeletionPolicy"] for each in found} == {"RetainExceptOnCreate"}
 
 
 def test_originals_go_after_thirty_days_and_are_under_keys_of_their_own(prod: dict[str, Template]) -> None:
@@ -170,6 +170,37 @@ def test_tables_can_be_set_back_and_are_not_deleted_by_mistake(prod: dict[str, T
     for table in tables:
         assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
         assert table["DeletionProtectionEnabled"] and table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_hosts_are_replaced_one_after_the_other_with_time_to_become_ready(prod: dict[str, Template]) -> None:
+    (group,) = [
+        each
+        for each in prod["storefront"]["Resources"].values()
+        if each["Type"] == "AWS::AutoScaling::AutoScalingGroup"
+    ]
+    rolling = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert (rolling["MaxBatchSize"], rolling["PauseTime"]) == (1, "PT6M")
+
+
+def test_a_deployment_leaves_the_tasks_that_a_sale_day_has_brought(prod: dict[str, Template]) -> None:
+    services = of(prod["services"], "AWS::ECS::Service").values()
+    assert {each["ServiceName"]: each.get("DesiredCount") for each in services} == {
+        "live": None,
+        "cold": None,
+        "keeper": 1,
+        "board": 2,
+    }
+
+
+def test_a_role_that_redshift_takes_serves_this_account_alone(prod: dict[str, Template]) -> None:
+    trusts = [
+        statement
+        for role in of(prod["warehouse"], "AWS::IAM::Role").values()
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+        if "redshift" in str(statement["Principal"])
+    ]
+    assert len(trusts) == 2
+    assert all("aws:SourceAccount" in statement["Condition"]["StringEquals"] for statement in trusts)
 
 
 def test_a_host_goes_only_when_its_disk_is_empty(prod: dict[str, Template]) -> None:
