@@ -48,8 +48,8 @@ def deploy(assembly: Path, stacks: list[str], say: Say, *, approve: bool, lacks:
     command += ["--require-approval", "never" if approve else "broadening"]
     for number, stack in enumerate(stacks, start=1):
         say(f"{number} of {len(stacks)}: {stack}")
-        if missing := lacks(stack):
-            say(f"STOPPED before {stack}: {missing}")
+        if sentence := lacks(stack):
+            say(f"STOPPED before {stack}: {sentence}")
             return 1
         code = subprocess.run([*command, stack], env=environ(), check=False).returncode
         if code != 0:

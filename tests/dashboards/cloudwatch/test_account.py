@@ -59,7 +59,8 @@ def put_change_and_put_back(aws: Aws, names: dict[str, str]) -> None:
     cloudwatch = client("cloudwatch", aws)
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=["storepulse-refused"])["MetricAlarms"]
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (100.0, 5)
-    told = {key: alarm[key] for key in ("AlarmName", "Namespace", "MetricName", "Statistic", "Period")}
+    same = ("AlarmName", "Namespace", "MetricName", "Statistic", "Period", "AlarmActions", "OKActions")
+    told = {key: alarm[key] for key in (*same, "TreatMissingData")}
     cloudwatch.put_metric_alarm(**told, Threshold=1.0, EvaluationPeriods=5, ComparisonOperator="GreaterThanThreshold")
     cloudwatch.put_metric_alarm(
         **{**told, "AlarmName": "storepulse-by-hand"},

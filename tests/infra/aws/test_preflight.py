@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from moto import mock_aws
 
 from infra.aws.commands import aws
-from infra.aws.inputs import Inputs, for_deployment, for_synth, inputs
 from infra.aws.environment import IDENTITY_SECRET
+from infra.aws.inputs import Inputs, for_deployment, for_synth, inputs
 from infra.aws.preflight import BOOTSTRAP, lacks, preflight
 from infra.aws.profiles import DEV, PROD
 from runtime.errors import ConfigError

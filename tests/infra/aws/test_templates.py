@@ -199,7 +199,8 @@ def test_a_role_that_redshift_takes_serves_this_account_alone(prod: dict[str, Te
         for statement in role["AssumeRolePolicyDocument"]["Statement"]
         if "redshift" in str(statement["Principal"])
     ]
-    assert len(trusts) == 2
+    services = {service for statement in trusts for service in listed(statement["Principal"]["Service"])}
+    assert services == {"redshift-serverless.amazonaws.com", "redshift.amazonaws.com"}
     assert all("aws:SourceAccount" in statement["Condition"]["StringEquals"] for statement in trusts)
 
 
