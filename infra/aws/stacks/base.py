@@ -55,7 +55,7 @@ class DeploymentStack(Stack):
 
     @property
     def removal(self) -> RemovalPolicy:
-        """Of what holds data. A failed first creation takes back what it made: the next one would find it in its way."""
+        """Of what holds data. A failed first creation takes back what it made, or the next would find it in its way."""
         return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if self.profile.keeps_data else RemovalPolicy.DESTROY
 
     def log_group(self, name: str) -> logs.LogGroup:
