@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from infra.aws.cost.item import Item, Terms
 from infra.aws.cost.traffic import DAYS, GIB, HOURS, SECONDS
 
-_VCPU_OF_HOST = 2  # of an m7g.large
+_VCPU_OF_HOST = 2  # of a c7i.large
 _SPAN_S = 20.0  # [cold] span_s
 _LEAST_AWAKE_S = 60.0  # that Redshift Serverless bills
 _MIB_OF_VCPU = 1769.0  # of memory, for which Lambda gives a whole one
@@ -16,7 +16,7 @@ _CALLS_A_SHARD = 1.0  # a second, with a batching window of 1 s
 def agent(of: Terms) -> Iterator[Item]:
     """Its share of the shop's own hosts."""
     cpu = of.traffic.rate * of.size("agent_cpu" if of.traffic.is_packed else "agent_cpu_plain") / 1e6
-    vcpu = of.usd("ec2.m7g.large") / _VCPU_OF_HOST * HOURS
+    vcpu = of.usd("ec2.c7i.large") / _VCPU_OF_HOST * HOURS
     yield Item(stage="agent", name="EC2, its share of the hosts", usd=cpu / of.sizing.utilisation * vcpu)
 
 
