@@ -90,7 +90,7 @@ class _Shop:
         )
         self._in_warehouse.prepare()
         self._sink = OpenSearchSink(client, random.Random(1), lambda count: None)
-        self._manifests: dict[int, Manifest] = {}
+        self._manifests: dict[str, Manifest] = {}
         self._shards = itertools.count()
 
     def line(self, event: str, *, content: int, after_s: float) -> _Line:
@@ -147,10 +147,10 @@ class _Shop:
         return (group.file_id, group.kind.value, group.label, group.tally, group.first, group.last, group.revenue)
 
     def _manifest(self, line: _Line) -> Manifest:
-        if id(line) not in self._manifests:
+        if line.shard_id not in self._manifests:  # each line has a shard of its own
             rows = {table.name: batch.to_pylist() for table, _, batch in batches_of([line.row])}
-            self._manifests[id(line)] = SpanWriter(self._lake.objects, shard_id=line.shard_id).write(rows)
-        return self._manifests[id(line)]
+            self._manifests[line.shard_id] = SpanWriter(self._lake.objects, shard_id=line.shard_id).write(rows)
+        return self._manifests[line.shard_id]
 
 
 @pytest.fixture(scope="module")
