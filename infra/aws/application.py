@@ -57,6 +57,7 @@ def application(
     warehouse = Warehouse(app, deployment, network, data)
     shop = Storefront(app, deployment, network, data, access, servers)
     services = Services(app, deployment, network, data, access, search, warehouse, servers)
+    shop.add_dependency(services)  # who reads has to know what new hosts write
     Analytics(app, deployment, network, data)
     has_function = inputs.function == "on" and not kafka
     if has_function:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.aws.images import ROOT, missing_dockerfiles
+from infra.aws.preflight import Finding
 from runtime.errors import ConfigError
 
 HERE = Path(__file__).parent
 CLI = HERE / "node_modules" / ".bin" / "cdk"
 Say = Callable[[str], object]
-Lacks = Callable[[str], str | None]  # what a stack needs that people have to bring, as a sentence
+Lacks = Callable[[str], Finding | None]  # what a stack needs that people have to bring
 
 
 def cli() -> list[str]:
@@ -42,19 +43,20 @@ def destroy(assembly: Path) -> int:
 def deploy(assembly: Path, stacks: list[str], say: Say, *, approve: bool, lacks: Lacks) -> int:
     """One stack after the other, in `stacks`' order, to the first that fails or lacks something: those before it stand,
     those after it are as they were. `approve`: nobody is asked about rights. 0 only if all are deployed."""
-    if missing := missing_dockerfiles():
-        raise ConfigError(f"no Dockerfile for {', '.join(missing)} under containers/")
+    if without := missing_dockerfiles():
+        raise ConfigError(f"no Dockerfile for {', '.join(without)} under containers/")
     command = [*cli(), "deploy", "--app", str(assembly), "--exclusively", "--no-notices"]
     command += ["--require-approval", "never" if approve else "broadening"]
     for number, stack in enumerate(stacks, start=1):
         say(f"{number} of {len(stacks)}: {stack}")
-        if sentence := lacks(stack):
-            say(f"STOPPED before {stack}: {sentence}")
-            return 1
-        code = subprocess.run([*command, stack], env=environ(), check=False).returncode
-        if code != 0:
-            say(f"STOPPED at {stack} (exit code {code}). Deployed: {', '.join(stacks[: number - 1]) or 'nothing'}.")
-            say(f"Not deployed, as before: {', '.join(stacks[number - 1 :])}. Mend it, and deploy again.")
-            return 1
+        if missing := lacks(stack):
+            why = f"before {stack}: {missing.what}: {missing.remedy}"
+        elif code := subprocess.run([*command, stack], env=environ(), check=False).returncode:
+            why = f"at {stack} (exit code {code})"
+        else:
+            continue
+        say(f"STOPPED {why}. Deployed: {', '.join(stacks[: number - 1]) or 'nothing'}.")
+        say(f"Not deployed, as before: {', '.join(stacks[number - 1 :])}. Mend it, and deploy again.")
+        return 1
     say(f"deployed: {', '.join(stacks)}")
     return 0

@@ -42,17 +42,20 @@ def preflight(profile: Profile, inputs: Inputs, clients: Clients) -> list[Findin
     return found
 
 
-def lacks(stack: str, clients: Clients) -> str | None:
-    """What people have to bring before `stack` is deployed: processes without the key of identities would not start.
-
-    Raises what botocore raises.
-    """
+def lacks(stack: str, clients: Clients) -> Finding | None:
+    """What people have to bring before `stack` is deployed: processes without the key of identities would not start."""
     if not stack.endswith("-services"):
         return None
-    versions = clients("secretsmanager").describe_secret(SecretId=IDENTITY_SECRET).get("VersionIdsToStages")
-    if versions:
-        return None
-    return f"the secret {IDENTITY_SECRET} is empty; put the first key in, as docs/deploy.md says, and deploy again"
+    return next(_asked("secretsmanager", lambda: _identity(clients)), None)
+
+
+def _identity(clients: Clients) -> Iterator[Finding]:
+    if not clients("secretsmanager").describe_secret(SecretId=IDENTITY_SECRET).get("VersionIdsToStages"):
+        yield Finding(
+            f"the secret {IDENTITY_SECRET} is empty",
+            "make the first key, `python -m consumers identity rotate --create`, and put it in, as docs/deploy.md says"
+            " in step 3; then deploy again",
+        )
 
 
 def _asked(service: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def user_data(*, region: str, group: str, image: str, registry: str, environment
     }
     return [
         "set -euxo pipefail",
-        "dnf install -y nginx docker awscli-2 logrotate cronie",
+        "dnf install -y nginx docker awscli-2 logrotate",
         "install -d -o 10001 -g 10001 /var/spool/storepulse /var/lib/storepulse /var/log/storepulse",
         "install -d /opt/storepulse /etc/storepulse",
         # What the group may read, the agent may: nginx's own folder is closed to all others.

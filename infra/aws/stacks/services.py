@@ -1,5 +1,7 @@
 """Live, cold, keeper and board on Fargate; live and cold grow with their lag."""
 
+from itertools import pairwise
+
 from aws_cdk import Duration
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -69,9 +71,12 @@ class Services(DeploymentStack):
         profile = self.profile
         live = self._service("live", profile.live, consumers, ["live"])
         cold = self._service("cold", profile.cold, consumers, ["cold"])
-        self._service("keeper", profile.keeper, consumers, ["keeper"])
+        keeper = self._service("keeper", profile.keeper, consumers, ["keeper"])
         self._task("operator", profile.keeper, consumers, ["--help"])  # `aws ecs run-task` says what it is to do
         board = self._service("board", profile.board, image(self, "dashboards"), ["board"])
+        # One after the other, as docs/deploy.md has it: who reads first knows what will be written.
+        for earlier, later in pairwise((keeper, cold, live, board)):
+            later.node.add_dependency(earlier)
         if not deployment.over_kafka:  # groups have no lag of ours in CloudWatch
             self._follow(live, profile.live, (names.live.application, names.live.access_application), profile.lag_s)
             # A span is open for 20 s, so cold is behind by twice that when all is well.

@@ -78,14 +78,11 @@ class Storefront(DeploymentStack):
         source.repository.grant_pull(self.role)
         at = Addresses(warehouse_host="", warehouse_role="", kafka_servers=kafka_servers)
         known = environments(self.inputs, profile, at)
-        arm = profile.shop_instance.split(".")[0].endswith("g")
         template = ec2.LaunchTemplate(
             self,
             "Host",
             instance_type=ec2.InstanceType(profile.shop_instance),
-            machine_image=ec2.MachineImage.latest_amazon_linux2023(
-                cpu_type=ec2.AmazonLinuxCpuType.ARM_64 if arm else ec2.AmazonLinuxCpuType.X86_64
-            ),
+            machine_image=ec2.MachineImage.latest_amazon_linux2023(cpu_type=ec2.AmazonLinuxCpuType.X86_64),
             role=self.role,
             security_group=self._network.groups["shop"],
             require_imdsv2=True,

@@ -155,6 +155,6 @@ class Manager:
 
 def test_processes_are_not_deployed_before_there_is_a_key_of_identities() -> None:
     assert lacks("storepulse-prod-data", lambda _: Manager()) is None
-    sentence = lacks("storepulse-prod-services", lambda _: Manager())
-    assert sentence is not None and "storepulse/identity is empty" in sentence
+    found = lacks("storepulse-prod-services", lambda _: Manager())
+    assert found is not None and found.what == "the secret storepulse/identity is empty"
     assert lacks("storepulse-prod-services", lambda _: Manager("v1")) is None

@@ -192,6 +192,15 @@ def test_a_deployment_leaves_the_tasks_that_a_sale_day_has_brought(prod: dict[st
     }
 
 
+def test_processes_are_replaced_in_the_order_in_which_they_understand_each_other(prod: dict[str, Template]) -> None:
+    services = {
+        name: each for name, each in prod["services"]["Resources"].items() if each["Type"] == "AWS::ECS::Service"
+    }
+    ids = {each["Properties"]["ServiceName"]: name for name, each in services.items()}
+    for earlier, later in (("keeper", "cold"), ("cold", "live"), ("live", "board")):
+        assert ids[earlier] in services[ids[later]]["DependsOn"]
+
+
 def test_a_role_that_redshift_takes_serves_this_account_alone(prod: dict[str, Template]) -> None:
     trusts = [
         statement
