@@ -65,7 +65,7 @@ class Sizing:
     log_gib: float  # a month
 
 
-ENDPOINTS = 12  # interface endpoints: those of `infra.aws.stacks.network`
+ENDPOINTS = 10  # interface endpoints: those of `infra.aws.stacks.network`
 _MANAGER = "opensearch.m7g.medium"
 _NODE_VCPU = 2  # of both profiles' nodes
 

@@ -22,8 +22,6 @@ ENDPOINTS = {
     "AutoScaling": "AUTOSCALING",  # the drain hook
     "Ssm": "SSM",  # Session Manager: nobody needs a key to a host
     "SsmMessages": "SSM_MESSAGES",
-    "Email": "EMAIL_SMTP",  # regular reports
-    "Sns": "SNS",
 }
 GROUPS = {
     "shop_balancer": "load balancer of the shop",
