@@ -215,7 +215,8 @@ HEALTH: tuple[Figure, ...] = (
     _of_aws(
         "warehouse_use",
         "Use of the warehouse",
-        "What Redshift Serverless was awake for: its capacity by time, an hour's.",
+        "What Redshift Serverless was awake for: its capacity by time, an hour's. Four an hour use up a day's 96, past"
+        " which queries are refused.",
         Metric(
             namespace="AWS/Redshift-Serverless",
             name="ComputeSeconds",
@@ -224,7 +225,7 @@ HEALTH: tuple[Figure, ...] = (
             scale=_HOUR,
             period_s=3600,
         ),
-        _above(16, 180),
+        _above(4, 180),
         unit=Unit.HOURS,
     ),
     _of_aws(

@@ -78,7 +78,7 @@ def test_a_page_says_when_it_calls_what_to_type_and_whether_it_was_followed(figu
 def test_the_threshold_is_in_cloudwatchs_unit() -> None:
     assert spec("live-lag")["Threshold"] == 60_000
     assert spec("search-free-storage")["Threshold"] == 10_240  # MiB
-    assert (spec("warehouse-use")["Threshold"], spec("warehouse-use")["Period"]) == (57_600, 3600)
+    assert (spec("warehouse-use")["Threshold"], spec("warehouse-use")["Period"]) == (4 * 3600, 3600)
     assert spec("warehouse-use")["EvaluationPeriods"] == 3
 
 
