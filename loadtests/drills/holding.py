@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.state import read_state
-from loadtests.drills.drill import Drill, Outcome
+from loadtests.drills.drill import Drill, Load, Outcome
 from loadtests.drills.ground import Ground
 from loadtests.drills.recovery import recovered
 from loadtests.drills.selling import selling
@@ -55,6 +55,8 @@ def hold(drill: Drill, ground: Ground, folder: RunFolder, *, rate: float, seed: 
         with selling(drill, plan, ground, folder) as began:
             ground.stack.wait(BEFORE_S)
             _await_first(ground, folder)
+            if drill.load == Load():  # no fault yet: what a new index makes the board say is none
+                witness.begin()
             fault = suffered(drill, ground, before)
             ground.stack.wait(AFTER_S)
         _await_seen(ground, watch, drill.recover_s)

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -25,9 +26,15 @@ class Witness:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._sizes = {log: log.stat().st_size for log in logs.glob("*.log")}
-        self._board: str | None = None
         self._lock = threading.Lock()
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was said until now."""
+        with self._lock:
+            self._sizes = {log: log.stat().st_size for log in self._logs.glob("*.log")}
+            self._board: str | None = None
+            self._since_us = time.time_ns() // 1000
 
     def board_shows(self, snapshot: bytes) -> None:
         """A snapshot of the board."""
@@ -42,6 +49,8 @@ class Witness:
         if self._board:
             found["board"] = self._board
         for sample in samples:
+            if sample.at_us < self._since_us:
+                continue
             for name, lag in sample.lag.items():
                 if lag.wrong:
                     found.setdefault(f"consumers status ({name.removeprefix('storepulse-')})", lag.wrong[0])

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
@@ -353,14 +354,17 @@ def test_drills_that_were_held_are_shown_whatever_ends_the_rest_and_one_named_tw
 def test_a_witness_tells_the_first_warning_of_each_log_and_what_statuses_and_the_board_said(tmp_path):
     log = tmp_path / "live.log"
     log.write_text("2026-11-27 08:00:00,000 WARNING old news\n")
+    lag = Lag(path="live", lag_s=40.0, shards=4, wrong=["1 shard is behind"])
+    early = Sample(at_us=time.time_ns() // 1000, processes={}, lag={"storepulse-cold-access": lag}, agent={})
     witness = Witness(tmp_path)
+    witness.board_shows(msgspec.json.encode({"trouble": ["an index is being made"]}))
+    witness.begin()
     with log.open("a") as file:
         file.write("2026-11-27 08:00:01,000 INFO x fine\n2026-11-27 08:00:01,000 WARNING runtime.outage   waits\n")
     witness.board_shows(msgspec.json.encode({"trouble": []}))
     witness.board_shows(msgspec.json.encode({"trouble": ["OpenSearch cannot be reached"]}))
-    lag = Lag(path="live", lag_s=40.0, shards=4, wrong=["1 shard is behind"])
-    sample = Sample(at_us=0, processes={}, lag={"storepulse-live-transactions": lag}, agent={})
-    assert witness.seen([sample], {"live": 1, "cold": 0}) == {
+    sample = Sample(at_us=time.time_ns() // 1000, processes={}, lag={"storepulse-live-transactions": lag}, agent={})
+    assert witness.seen([early, sample], {"live": 1, "cold": 0}) == {
         "live log": "runtime.outage waits",
         "board": "OpenSearch cannot be reached",
         "consumers status (live-transactions)": "1 shard is behind",
