@@ -17,7 +17,7 @@ from consumers.warehouse.ddl import create_stage
 from consumers.warehouse.ledger import read_ends, record, require_next
 from consumers.warehouse.schema import Schema
 from contract.rows import CommitRow
-from contract.tables import ACCOUNT, COMMITS, HITS, LETTERS, LINES, ORDERS
+from contract.tables import ACCOUNT, COMMITS, HITS, LETTERS, LINES, ORDERS, Column
 
 # Tables of judged events, in the order in which they are taken.
 _JUDGED = (identities.ORDERS, identities.HITS, identities.LETTERS)
@@ -111,30 +111,40 @@ class Commit:
         if table not in staged:
             return _Taken()
         days = once.day_ranges(file.day for load in loads.values() if load.table == table for file in load.files)
-        given, columns = once.parameters(days), self._schema.table(table).columns
-        self._create(f"new_{table}", table)
-        new = self._session.execute(f"find new_{table}", once.insert_new(judged, columns, days), given)
-        added = self._session.execute(f"add {table}", once.insert_all(table, columns, f"new_{table}"))
-        _same(f"{table}: rows added", added, "new", new)
+        columns = self._schema.table(table).columns
+        of_known = once.known_columns(judged, columns)
+        self._find_known(judged, of_known, days)
+        added = self._add_new(judged, columns)
         if added == staged[table]:  # as it mostly is: every row was a new one
             return _Taken(added=added)
+        self._session.execute(f"add to known_{table}", once.insert_all(f"known_{table}", of_known, f"new_{table}"))
         conflicts = 0
         if judged is identities.ORDERS:
-            conflicts = self._session.execute("add conflicts", once.insert_conflicts(days), given)
-        later = self._session.execute(f"add duplicates of {table}", once.insert_duplicates(judged, days), given)
-        self._check_lines(judged, days)
+            conflicts = self._session.execute("add conflicts", once.insert_conflicts())
+        later = self._session.execute(f"add duplicates of {table}", once.insert_duplicates(judged))
+        self._check_lines(judged)
         redelivered = staged[table] - added - later
         if redelivered < 0:
             raise Discrepancy(f"{table}: {added} rows and {later} duplicates from {staged[table]} rows staged")
         return _Taken(added=added, duplicates=later, conflicts=conflicts, redelivered=redelivered)
 
-    def _check_lines(self, judged: Judged, days: once.Days) -> None:
+    def _find_known(self, judged: Judged, columns: Sequence[Column], days: once.Days) -> None:
+        table = judged.table.name
+        self._session.execute(f"create known_{table}", create_stage(f"known_{table}", columns))
+        self._session.execute(f"find known_{table}", once.insert_known(judged, columns, days), once.parameters(days))
+
+    def _add_new(self, judged: Judged, columns: Sequence[Column]) -> int:
+        table = judged.table.name
+        self._create(f"new_{table}", table)
+        new = self._session.execute(f"find new_{table}", once.insert_new(judged, columns))
+        added = self._session.execute(f"add {table}", once.insert_all(table, columns, f"new_{table}"))
+        return _same(f"{table}: rows added", added, "new", new)
+
+    def _check_lines(self, judged: Judged) -> None:
         """Every line that was staged is stored now, once."""
         table = judged.table.name
         (staged,) = self._session.query(f"count lines of {table}", once.count_lines(judged))
-        (stored,) = self._session.query(
-            f"count stored lines of {table}", once.count_stored(judged, days), once.parameters(days)
-        )
+        (stored,) = self._session.query(f"count stored lines of {table}", once.count_stored(judged))
         found = int(stored["firsts"] or 0) + int(stored["laters"] or 0)
         _same(f"{table}: lines stored", found, "staged", staged["lines"])
 

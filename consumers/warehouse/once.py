@@ -4,7 +4,8 @@ The rule is that of `consumers.identities`, but for one thing: what is stored st
 one stage only. A second line becomes a row of `duplicates`, and one of `conflicts` where an order's content differs. A
 line has one row in `duplicates`, so that the account stays exact: one that was refused, and is accepted when it comes
 again, is not looked at for conflicts.
-Keys are not enforced by Redshift: the anti-joins below are all there is.
+Keys are not enforced by Redshift: the anti-joins below are all there is. They join known_TABLE, so that the rows of
+the days are read once by a commit, and not by each of its statements.
 
 Texts name tables and columns of the contract only; days are parameters, so that the sort key prunes what is read.
 """
@@ -44,13 +45,28 @@ def parameters(days: Days) -> list[dt.date]:
     return [day for both in days for day in both]
 
 
-def insert_new(judged: Judged, columns: Sequence[Column], days: Days) -> str:
-    """Into the temporary table new_TABLE: the first line of each identity that is not stored."""
+def known_columns(judged: Judged, columns: Sequence[Column]) -> Sequence[Column]:
+    """What the temporary table known_TABLE has of a stored row: enough to tell its lines and conflicts from others."""
+    wanted = {judged.identity, judged.table.day, "arrived_at", "origin_file", "origin_offset", judged.content}
+    return [column for column in columns if column.name in wanted]
+
+
+def insert_known(judged: Judged, columns: Sequence[Column], days: Days) -> str:
+    """Into the temporary table known_TABLE: the stored rows of the staged identities."""
+    return (
+        f"INSERT INTO known_{judged.table.name} ({_names(columns)}) SELECT {_names(columns, 'known.')}"
+        f" FROM {judged.table.name} known JOIN (SELECT DISTINCT {judged.event} FROM stage_{judged.table.name}) s"
+        f" ON {_same_event(judged)} AND {_within(f'known.{judged.table.day}', days)}"
+    )
+
+
+def insert_new(judged: Judged, columns: Sequence[Column]) -> str:
+    """Into the temporary table new_TABLE: the first line of each identity that is not known."""
     names = _names(columns)
     return (
         f"INSERT INTO new_{judged.table.name} ({names}) SELECT {_names(columns, 's.')}"
         f" FROM (SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {judged.event} ORDER BY {judged.earliest}) AS place"
-        f" FROM stage_{judged.table.name}) s LEFT JOIN {_known(judged, days)}"
+        f" FROM stage_{judged.table.name}) s LEFT JOIN {_known(judged)}"
         f" WHERE s.place = 1 AND known.{judged.identity} IS NULL"
     )
 
@@ -93,24 +109,24 @@ def insert_heartbeats(columns: Sequence[Column], days: Days) -> str:
     )
 
 
-def insert_conflicts(days: Days) -> str:
+def insert_conflicts() -> str:
     """Later lines of an order with other content. Comes before `insert_duplicates`, after which they are known."""
     return (
         f"INSERT INTO {CONFLICTS.name} (event_id, event_date, kept_content_hash, content_hash, currency, revenue,"
         f" arrived_at, {ORIGIN})"
         " SELECT s.event_id, s.event_date, known.content_hash, s.content_hash, s.currency, s.revenue, s.arrived_at,"
-        f" {_origin_of_s()}{_later_lines(ORDERS, 'content_hash, currency, revenue', days)}"
+        f" {_origin_of_s()}{_later_lines(ORDERS, 'content_hash, currency, revenue')}"
         " AND s.content_hash <> known.content_hash"
     )
 
 
-def insert_duplicates(judged: Judged, days: Days) -> str:
-    """Later lines of an identity that is stored, by now."""
+def insert_duplicates(judged: Judged) -> str:
+    """Later lines of an identity that is known, by now."""
     conflict = "s.content_hash <> known.content_hash" if judged is ORDERS else "FALSE"
     return (
         f"INSERT INTO {DUPLICATES.name} (event_id, conflict, arrived_at, {ORIGIN})"
         f" SELECT s.{judged.identity}, {conflict}, s.arrived_at, {_origin_of_s()}"
-        f"{_later_lines(judged, judged.ties, days)}"
+        f"{_later_lines(judged, judged.ties)}"
     )
 
 
@@ -119,25 +135,25 @@ def count_lines(judged: Judged) -> str:
     return f"SELECT COUNT(*) AS lines FROM {_staged_lines(judged)}"
 
 
-def count_stored(judged: Judged, days: Days) -> str:
+def count_stored(judged: Judged) -> str:
     """`firsts` and `laters`: how many of these lines are stored now, as a row and as a duplicate."""
     same, later = _SAME_LINE.format("known"), _SAME_LINE.format("d")
     return (
         f"SELECT SUM(CASE WHEN {same} THEN 1 ELSE 0 END) AS firsts,"
         f" SUM(CASE WHEN {same} THEN 0 WHEN d.event_id IS NOT NULL THEN 1 ELSE 0 END) AS laters"
         f" FROM {_staged_lines(judged)}"
-        f" JOIN {_known(judged, days)}"
+        f" JOIN {_known(judged)}"
         f" LEFT JOIN {DUPLICATES.name} d ON d.event_id = s.{judged.identity} AND {later}"
     )
 
 
-def _later_lines(judged: Judged, more: str, days: Days) -> str:
+def _later_lines(judged: Judged, more: str) -> str:
     """FROM and WHERE of the staged lines that are neither their identity's row nor known as a duplicate."""
     return (
         f" FROM (SELECT {judged.event}, arrived_at, {ORIGIN}, {more}, {FOREIGN_AT} AS foreign_at,"
         f" ROW_NUMBER() OVER (PARTITION BY {judged.line} ORDER BY arrived_at, {judged.ties}) AS delivery"
         f" FROM stage_{judged.table.name}) s"
-        f" JOIN {_known(judged, days)}"
+        f" JOIN {_known(judged)}"
         f" LEFT JOIN {DUPLICATES.name} d ON d.event_id = s.{judged.identity} AND {_SAME_LINE.format('d')}"
         " WHERE s.delivery = 1 AND d.event_id IS NULL"
         f" AND CASE WHEN {_SAME_LINE.format('known')} THEN 0 ELSE 1 END = 1"  # NOT would lose what compares with NULL
@@ -151,11 +167,13 @@ def _staged_lines(judged: Judged) -> str:
     )
 
 
-def _known(judged: Judged, days: Days) -> str:
-    """The stored row of a staged one's event, to be joined."""
-    identity, day = judged.identity, judged.table.day
-    same = f"known.{identity} = s.{identity} AND known.{day} = s.{day}"
-    return f"{judged.table.name} known ON {same} AND {_within(f'known.{day}', days)}"
+def _known(judged: Judged) -> str:
+    """The known row of a staged one's event, to be joined."""
+    return f"known_{judged.table.name} known ON {_same_event(judged)}"
+
+
+def _same_event(judged: Judged) -> str:
+    return " AND ".join(f"known.{column} = s.{column}" for column in (judged.identity, judged.table.day))
 
 
 def _within(column: str, days: Days) -> str:

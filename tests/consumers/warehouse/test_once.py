@@ -1,14 +1,17 @@
 """Days and chains: the parts of a commit that need no database."""
 
 import datetime as dt
+import re
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.identities import ORDERS
 from consumers.keeper.store import Outrun
 from consumers.manifests import Manifest
+from consumers.warehouse import once
 from consumers.warehouse.ledger import require_next
 from consumers.warehouse.once import HEARTBEAT_MEMORY, day_ranges, parameters
 
@@ -75,3 +78,17 @@ def test_a_gap_before_the_manifests_is_never_jumped():
 def test_manifests_that_are_no_chain_are_the_callers_fault():
     with pytest.raises(ValueError, match="does not follow"):
         require_next({}, [manifest(0, 3), manifest(4, 5)])
+
+
+def test_one_statement_reads_the_days_orders_and_the_others_what_it_found():
+    columns, days = ORDERS.table.columns, [(MONDAY, MONDAY)]
+    others = [
+        once.insert_new(ORDERS, columns),
+        once.insert_conflicts(),
+        once.insert_duplicates(ORDERS),
+        once.count_lines(ORDERS),
+        once.count_stored(ORDERS),
+    ]
+    reads = re.compile(r"\b(FROM|JOIN) orders\b")
+    assert reads.findall(once.insert_known(ORDERS, once.known_columns(ORDERS, columns), days)) == ["FROM"]
+    assert not any(map(reads.search, others))
