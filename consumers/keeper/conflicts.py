@@ -7,7 +7,7 @@ and decides (`consumers.identities`); the other stores are corrected. One duty a
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 # holds them for 7. Older days are looked at when something is added to them.
 LOOK_BACK = dt.timedelta(days=37)
 _TOGETHER = 100  # conflicts in one request, and in one transaction
+_AT_ONCE = float("-inf")
 _AGAIN_S = 600.0  # for a store that has not taken all of it yet, and may never: it has expired there
 
 Row = Mapping[str, Any]  # by column name, times aware UTC
@@ -94,13 +95,21 @@ class Contents(Protocol):
         """Days of orders that were added after that state, and the state now. None: all days from `since` on."""
         ...
 
-    def conflicts(self, day: dt.date) -> Iterator[Conflict]:
-        """All of one day, without their order lines."""
+    def conflicts(self, day: dt.date, after: int | None) -> Iterator[Conflict]:
+        """Those of one day that were added to after that state, None: all; without their order lines."""
         ...
 
     def with_order_lines(self, conflicts: Sequence[Conflict]) -> list[Conflict]:
         """The same, of one day, with them."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """At a day, to be taken."""
+
+    after: int | None  # the lake's state up to which the store was right
+    due_s: float = _AT_ONCE  # monotonic
 
 
 class ConflictDuty:
@@ -112,7 +121,7 @@ class ConflictDuty:
         self._lake = lake
         self._clock = clock
         self._state: int | None = None
-        self._days: dict[dt.date, float] = {}  # to be looked at, and from when on (monotonic)
+        self._days: dict[dt.date, _Look] = {}
         self._corrected = 0
 
     def prepare(self) -> None:
@@ -120,22 +129,23 @@ class ConflictDuty:
 
     def turn(self, check: Callable[[], None], stop: Stop) -> None:
         changed, state = self._lake.changed_days(self._state, self._clock.now().date() - LOOK_BACK)
-        self._days.update(dict.fromkeys(changed, float("-inf")))
+        for day in changed:
+            self._days[day] = replace(self._days.get(day, _Look(after=self._state)), due_s=_AT_ONCE)
         self._state = state
-        for day in sorted(self._days):
+        for day, look in sorted(self._days.items()):
             if stop.is_set():
                 return
-            if self._days[day] <= self._clock.monotonic():
-                self._day(day, check, stop)
+            if look.due_s <= self._clock.monotonic():
+                self._day(day, look.after, check, stop)
 
     def report(self) -> str:
         corrected, self._corrected = self._corrected, 0
         return f"{self.name}: {corrected} corrected" if corrected else ""
 
-    def _day(self, day: dt.date, check: Callable[[], None], stop: Stop) -> None:
+    def _day(self, day: dt.date, after: int | None, check: Callable[[], None], stop: Stop) -> None:
         """Looked at again after a change: what came meanwhile from elsewhere may have met the old state."""
         corrected = waiting = 0
-        conflicts = self._lake.conflicts(day)
+        conflicts = self._lake.conflicts(day, after)
         while batch := list(islice(conflicts, _TOGETHER)):
             found = self._store.look(batch)
             waiting += found.waiting
@@ -149,8 +159,8 @@ class ConflictDuty:
         self._corrected += corrected
         if corrected:
             _log.info("%s: %d corrected, of %s", self.name, corrected, day)
-            self._days[day] = float("-inf")
+            self._days[day] = _Look(after=after)
         elif waiting:
-            self._days[day] = self._clock.monotonic() + _AGAIN_S
+            self._days[day] = _Look(after=after, due_s=self._clock.monotonic() + _AGAIN_S)
         else:
             del self._days[day]

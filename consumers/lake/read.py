@@ -14,6 +14,7 @@ from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
 
+from consumers.lake.added import added_after, day_of
 from consumers.lake.catalogue import naming_trouble
 from consumers.lake.store import LakeStore
 from consumers.lake.views import READS, VIEWS
@@ -21,6 +22,8 @@ from consumers.spans.columns import schema_of
 from contract.tables import SPANNED, Table
 
 Days = tuple[dt.date, dt.date]  # first and last, both included
+
+ADDED = "_added"  # TABLE_added in a question: those of its rows that came in after a state
 
 _ROWS_AT_ONCE = 1_000
 _READERS = 16
@@ -45,18 +48,21 @@ class LakeReader:
         self._leave_out = frozenset(leave_out)
 
     def query(
-        self, text: str, parameters: Sequence[Any] = (), *, days: Days | None = None
+        self, text: str, parameters: Sequence[Any] = (), *, days: Days | None = None, after: int | None = None
     ) -> Iterator[Mapping[str, Any]]:
         """Rows by column name; times are aware UTC. Each `?` of `text` stands for a parameter.
 
-        `days` limits every table to its partitions: an event's rows all lie in one. The tables are seen as they stand
-        when the first row is asked for. Raises ObjectsMissing, Outage, ConfigError.
+        `days` limits every table to its partitions: an event's rows all lie in one. `after` is the state of a table
+        (see `consumers.lake.added`) that TABLE_added goes by. The tables are seen as they stand when the first row is
+        asked for. Raises ObjectsMissing, Outage, ConfigError.
         """
         names = tables_in(text)
         scans = [self._scan(table, days) for table in SPANNED if table.name in names]
+        if after is not None:
+            scans += [self._scan(table, days, after) for table in SPANNED if f"{table.name}{ADDED}" in text]
         with duckdb.connect(config={"memory_limit": f"{self._memory_mib}MiB"}) as database:
             for scan in scans:
-                database.register(scan.table.name, scan.dataset)
+                database.register(scan.name, scan.dataset)
             for name, view in VIEWS.items():
                 if names.issuperset(READS[name]):
                     database.execute(f"CREATE TEMP VIEW {name} AS {view}")
@@ -70,10 +76,10 @@ class LakeReader:
                 self._explain(scans, error)
                 raise
 
-    def _scan(self, table: Table, days: Days | None) -> "_Scan":
+    def _scan(self, table: Table, days: Days | None, after: int | None = None) -> "_Scan":
         stored = self._store.table(table.name)
         with naming_trouble():
-            return _Scan(table, stored, days, self._leave_out)
+            return _Scan(table, stored, days, self._leave_out, after)
 
     def _explain(self, scans: "Sequence[_Scan]", error: Exception) -> None:
         """Raises ObjectsMissing, or what the bucket's trouble is. Returns where the fault is not the objects'."""
@@ -88,9 +94,15 @@ class LakeReader:
 class _Scan:
     """One table's objects as they stand, read as often as a query needs."""
 
-    def __init__(self, table: Table, stored: IcebergTable, days: Days | None, leave_out: Collection[str]) -> None:
-        self.table = table
-        planned = [task.file.file_path for task in stored.scan(row_filter=_within(table, days)).plan_files()]
+    def __init__(
+        self, table: Table, stored: IcebergTable, days: Days | None, leave_out: Collection[str], after: int | None
+    ) -> None:
+        self.name = table.name if after is None else f"{table.name}{ADDED}"
+        if after is None:
+            planned = [task.file.file_path for task in stored.scan(row_filter=_within(table, days)).plan_files()]
+        else:
+            added = added_after(stored, after)
+            planned = [file.file_path for file in added if days is None or days[0] <= day_of(file) <= days[1]]
         paths = [path.removeprefix("s3://") for path in planned]
         self._paths = [path for path in paths if path.partition("/")[2] not in leave_out]
         assert isinstance(stored.io, PyArrowFileIO)

@@ -27,7 +27,7 @@ class _Lake:
     def changed_days(self, state: int | None, since: dt.date) -> tuple[set[dt.date], int]:
         return (set() if state else {DAY}), 1
 
-    def conflicts(self, day: dt.date) -> Iterator[Conflict]:
+    def conflicts(self, day: dt.date, after: int | None) -> Iterator[Conflict]:
         yield CONFLICT
 
     def with_order_lines(self, conflicts: Sequence[Conflict]) -> list[Conflict]:

@@ -316,6 +316,25 @@ def test_what_the_lake_does_not_have_yet_is_not_judged(shop: _Shop) -> None:
 
 
 @pytest.mark.integration
+def test_of_a_day_that_was_looked_at_only_what_was_added_to_is_compared_with_all_of_it(shop: _Shop) -> None:
+    contents = LakeContents(shop._lake.unprepared())
+    old, single = ("old", 1, 2), ("single", 1)
+    for event, *numbers in (old, single):
+        shop.to_lake(*(shop.line(event, content=number, after_s=number) for number in numbers))
+    _, state = contents.changed_days(None, DAY)
+    assert contents.changed_days(state, DAY) == (set(), state)
+    shop.to_lake(shop.line("single", content=5, after_s=9), shop.line("alone", content=1, after_s=9))
+    days, _ = contents.changed_days(state, DAY)
+
+    def found(after: int | None) -> list[str]:
+        mine = (each for each in contents.conflicts(DAY, after) if each.event_id.startswith(shop.name))
+        return [each.event_id.removeprefix(f"{shop.name}-") for each in mine]
+
+    assert days == {DAY}
+    assert (found(None), found(state)) == (["old", "single"], ["single"])
+
+
+@pytest.mark.integration
 def test_a_keeper_without_its_lease_changes_nothing(shop: _Shop) -> None:
     first, later = shop.line("l", content=1, after_s=0), shop.line("l", content=6, after_s=1)
     shop.to_lake(first, later)
@@ -356,6 +375,7 @@ class _MemoryContents:
         self.days = {dt.date.fromisoformat(day.strip("_").replace("_", "-")): count for day, count in days.items()}
         self.state = 1
         self.looked: list[dt.date] = []
+        self.after: list[int | None] = []
 
     def prepare(self) -> None:
         """Always ready."""
@@ -363,8 +383,9 @@ class _MemoryContents:
     def changed_days(self, after: int | None, since: dt.date) -> tuple[set[dt.date], int]:
         return (set() if after == self.state else {day for day in self.days if after or day >= since}), self.state
 
-    def conflicts(self, day: dt.date) -> Iterator[Conflict]:
+    def conflicts(self, day: dt.date, after: int | None) -> Iterator[Conflict]:
         self.looked.append(day)
+        self.after.append(after)
         row = {"origin_file": "f", "origin_offset": 0, "arrived_at": NOW, "content_hash": "c", "line_count": 0}
         for number in range(self.days[day]):
             yield Conflict(event_id=f"{day}-{number}", event_date=day, lines=[row])
@@ -446,3 +467,14 @@ def test_a_turn_that_fails_does_all_of_it_next_time() -> None:
             duty.turn(held, NEVER)
     duty.turn(held, NEVER)
     assert len(store.corrected) == 1
+
+
+@pytest.mark.unit
+def test_a_day_is_looked_at_from_the_state_up_to_which_the_store_was_right() -> None:
+    clock, lake = ManualClock(), _MemoryContents(_2026_11_27=1)
+    store = _MemoryShown(lambda conflict: "right")
+    duty = ConflictDuty(store, lake, clock)
+    for state, what in ((1, "right"), (2, "right"), (3, "waiting"), (4, "waiting"), (5, "right"), (6, "right")):
+        lake.state, store.find = state, lambda conflict, what=what: what  # type: ignore[misc]
+        duty.turn(held, NEVER)
+    assert lake.after == [None, 1, 2, 2, 2, 5]

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from consumers.lake.added import state_of
 from consumers.lake.read import LakeReader, ObjectsMissing, tables_in
 from consumers.lake.testing import AT, DAY, OwnLake, spans_of
 from consumers.warehouse.testing import SpanWriter, lines_of, order
@@ -43,6 +44,23 @@ def test_days_leave_the_other_objects_alone(lake: OwnLake) -> None:
     reader = LakeReader(lake.unprepared())
     (found,) = reader.query("SELECT COUNT(*) AS n, MIN(event_date) AS first FROM orders", days=(second, third))
     assert found == {"n": 4, "first": second}
+
+
+def test_what_was_added_after_a_state_is_a_table_of_its_own(lake: OwnLake) -> None:
+    store, (first, *others) = lake.store(), spans_of(lake, 3, orders=2)
+    text = "SELECT (SELECT COUNT(*) FROM orders) AS everything, (SELECT COUNT(*) FROM orders_added) AS added"
+
+    def counted(after: int, day: dt.date = DAY) -> tuple[int, int]:
+        (found,) = LakeReader(lake.unprepared()).query(text, after=after, days=(day, day))
+        return found["everything"], found["added"]
+
+    store.take([first])
+    state = state_of(store.table("orders"))
+    assert (counted(0), counted(state)) == ((2, 2), (2, 0))
+    for each in others:
+        store.take([each])
+    assert (counted(0), counted(state)) == ((6, 6), (6, 4))
+    assert counted(state, DAY + dt.timedelta(days=1)) == (0, 0)
 
 
 def test_parameters_stand_for_question_marks_and_times_are_utc(lake: OwnLake) -> None:
