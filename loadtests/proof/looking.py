@@ -1,7 +1,6 @@
 """Looking for probes in each store, the way its readers look."""
 
 import datetime as dt
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -33,7 +32,7 @@ class InOpenSearch:
         Minutes that no probe is looked for in are not counted: at each look, that would cost more than the board.
         """
         now = dt.datetime.now(dt.UTC)
-        minutes = math.ceil((now - oldest) / queries.MINUTE) + 1
+        minutes = (queries.window(now, 1).start - queries.window(oldest, 1).start) // queries.MINUTE + 1
         span = queries.window(now, max(1, min(minutes, queries.MINUTES_SHOWN)))
         figures = queries.minute_figures(span)
         ids = {"size": len(keys), "_source": False, "track_total_hits": False, "query": {"ids": {"values": list(keys)}}}

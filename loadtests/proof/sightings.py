@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 BOARD, OPENSEARCH, LAKE, WAREHOUSE = "board", "opensearch", "lake", "warehouse"
 ASKED = (OPENSEARCH, LAKE, WAREHOUSE)
-AT_ONCE = 400
+AT_ONCE = 4_000  # more than come between two looks, at ten probes a second
 GAPS = "gaps.csv"  # beside the sightings: store, and how long before each the look was that did not see it yet
 
 

@@ -46,7 +46,7 @@ class Rest:
 
 
 SEARCH = Rest(least_s=0.1, times=3.0, most_s=0.5)
-HISTORY = Rest(least_s=2.0, times=9.0, most_s=10.0)
+HISTORY = Rest(least_s=2.0, times=9.0, most_s=30.0)
 
 
 class Watch:

@@ -17,7 +17,7 @@ from loadtests.proof.sightings import BOARD, GAPS, LAKE, OPENSEARCH, WAREHOUSE, 
 from loadtests.proof.thresholds import thresholds
 from loadtests.proof.watch import HISTORY, SEARCH, Watch
 from loadtests.sale.ledger import Tail
-from loadtests.sale.plan import Plan, RunFolder
+from loadtests.sale.plan import PROBES_A_SECOND, Plan, RunFolder
 from loadtests.shapes import Knot, Phase, Shape, sale_day
 from runtime.errors import ConfigError
 from runtime.settings import Shop
@@ -57,7 +57,15 @@ def test_how_long_before_a_sighting_the_look_was_that_did_not_see_it_is_noted_wi
 
 def test_a_watcher_rests_longer_after_a_long_look_but_never_so_long_that_it_is_the_result():
     assert [SEARCH.after(look_s) for look_s in (0.01, 0.1, 9.0)] == [0.1, pytest.approx(0.3), 0.5]
-    assert [HISTORY.after(look_s) for look_s in (0.01, 0.5, 9.0)] == [2.0, 4.5, 10.0]
+    assert [HISTORY.after(look_s) for look_s in (0.01, 0.5, 9.0)] == [2.0, 4.5, 30.0]
+
+
+def test_one_look_asks_for_all_that_came_in_several_rests():
+    rests_s = 3 * HISTORY.most_s
+    sightings = Sightings()
+    for number in range(round(rests_s * PROBES_A_SECOND)):
+        sightings.expect(str(number), EIGHT + number)
+    assert len(sightings.missing(LAKE)) == sightings.waiting[LAKE]
 
 
 def test_what_was_seen_is_written_with_the_gaps_beside_it(tmp_path):
