@@ -1,5 +1,6 @@
 """`python -m infra.local.redshift`: serve one data folder on 127.0.0.1 until SIGTERM or Ctrl-C."""
 
+import _thread
 import fcntl
 import logging
 import os
@@ -8,12 +9,11 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from infra.local.redshift.backend import Upstream
-from infra.local.redshift.errors import StartError
+from infra.local.redshift.errors import StartError, Stopped
 from infra.local.redshift.history import History
 from infra.local.redshift.postgres import Postgres
 from infra.local.redshift.preparing import prepare
@@ -25,10 +25,6 @@ _HOST = "127.0.0.1"
 _EXIT_START = 2
 _EXIT_DIED = 1
 _LOOK_S = 0.5
-
-
-class _Stop(BaseException):
-    """A signal came during the start."""
 
 
 @click.command()
@@ -84,9 +80,9 @@ def main(
         _lock(data)
         password = _password(password_file)
         s3 = _s3(s3_endpoint, region, access_key_id, secret_access_key)
-        postgres.start()
+        postgres.start(stop)
         prepare(postgres.upstream, database=database, user=user, password=password)
-        front = _serve(sock, postgres.upstream, s3, stop)
+        front = _serve(sock, postgres.upstream, s3)
         click.echo(f"redshift on {_HOST}:{sock.getsockname()[1]}, database {database}, data in {data}")
         while not stop.wait(_LOOK_S):
             if postgres.ended():
@@ -94,40 +90,28 @@ def main(
                 code = _EXIT_DIED
                 break
         front.stop()
-    except _Stop:
+    except Stopped:
         pass
     except (StartError, OSError) as error:
         click.echo(f"error: {error}", err=True)
         code = _EXIT_START
     finally:
-        stop.set()
         postgres.stop()
     sys.exit(code)
 
 
-def _serve(sock: socket.socket, upstream: Upstream, s3: S3, stop: "_Signalled") -> Front:
+def _serve(sock: socket.socket, upstream: Upstream, s3: S3) -> Front:
     front = Front(sock, upstream, Server(s3, History(upstream)))
     front.start()
-    stop.started = True
     return front
 
 
-class _Signalled(threading.Event):
-    """Set by a signal; one that comes before `started` breaks the start off."""
-
-    started = False
-
-    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if not self.started and not self.is_set():
-            self.set()
-            raise _Stop
-        self.set()
-
-
-def _on_signals() -> _Signalled:
-    stop = _Signalled()
+def _on_signals() -> threading.Event:
+    """Set by a signal. Nothing is raised, which between a process's start and its note would leave it running."""
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop.on_signal)
+        # In a thread: this one may hold the event's lock, inside `stop.wait`.
+        signal.signal(number, lambda *_: _thread.start_new_thread(stop.set, ()))
     return stop
 
 

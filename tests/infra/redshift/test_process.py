@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from infra.local.redshift import postgres
+from infra.local.redshift.errors import Stopped
 from infra.local.redshift.process import PASSWORD, FrontProcess
 from infra.local.redshift.subject import refused, rows
 
@@ -39,6 +42,12 @@ def start() -> Iterator[Start]:
     yield start_one
     for process in started:
         process.__exit__()
+
+
+def cwd_of(process: psutil.Process) -> str:
+    with suppress(psutil.Error, OSError):
+        return process.cwd()
+    return ""
 
 
 def postgres_of(data: Path) -> list[psutil.Process]:
@@ -177,6 +186,25 @@ def test_a_signal_during_the_start_leaves_nothing(
     front = start(data)
     store(front)
     assert kept(front) == 1
+
+
+def test_a_start_that_is_broken_off_ends_what_initdb_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed alone, initdb would leave processes that go on writing while their folder is removed."""
+    initdb = tmp_path / "bin" / "initdb"
+    initdb.parent.mkdir()
+    initdb.write_text("#!/bin/sh\nwhile :; do : > written; done &\nwait\n")
+    initdb.chmod(0o755)
+    monkeypatch.setattr(postgres, "_programs", lambda: initdb.parent)
+    stop = threading.Event()
+    new = tmp_path / "data" / "pg.new"
+    new.parent.mkdir()
+    threading.Thread(target=lambda: until((new / "written").exists) and stop.set()).start()
+    with pytest.raises(Stopped):
+        postgres.Postgres(new.parent).start(stop)
+    assert not new.exists()
+    assert not [process for process in psutil.process_iter() if str(new) in cwd_of(process)]
 
 
 def test_a_taken_port_is_named(tmp_path: Path, password_file: Path, front: FrontProcess) -> None:
