@@ -3,7 +3,9 @@
 import dataclasses
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +40,7 @@ T = TypeVar("T")
 VISITS, STREAM_REFUSALS = "visits.json", "stream_refusals.json"  # what Locust's users leave in the run's folder
 
 _AGAIN_S = 5.0
+_TOLD = 500_000  # rows of a store between two words of how many were read
 # Around a run, for arrivals by the stream's clock.
 _BEFORE, _AFTER = dt.timedelta(minutes=5), dt.timedelta(days=1)
 _AWAY = (Outage, ConfigError, Refused, OpenSearchException, ObjectsMissing, duckdb.Error)
@@ -52,20 +55,23 @@ def prove(
     stop: threading.Event | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Proof:
-    """Hold what was intended against the stores; again until nothing is missing, or `wait_s` is over or `stop` is set.
+    """Hold what was intended against the stores. While something is missing it is done again, until one look has begun
+    after `wait_s`, or `stop` is set; `say` is told how far it has come.
 
     Raises ConfigError where the folder holds no run, or one that has sent nothing.
     """
     plan, stop = folder.plan(), stop or threading.Event()
+    over_s = time.monotonic() + wait_s
     with Reconciliation(folder.root / "proof.duckdb", has_origins=plan.into == "spool") as reconciliation:
         reconciliation.intend(sorted(folder.intended.glob("*.csv")))
-        for _ in range(1 + round(wait_s / _AGAIN_S)):
-            proof = _look(folder, plan, settings, limits, reconciliation)
+        while True:
+            began_s = time.monotonic()
+            proof = _look(folder, plan, settings, limits, reconciliation, lambda of_all: _told(of_all, stop, say))
             missing = sum(store.missing + store.undetected for store in proof.stores)
             if not (missing or proof.unreadable):
                 break
             say(f"{missing:,} lines are still missing, counted over the stores")
-            if stop.wait(_AGAIN_S if wait_s else 0):
+            if began_s >= over_s or stop.wait(_AGAIN_S):
                 break
     return msgspec.structs.replace(proof, broken=broken(proof, limits))
 
@@ -109,8 +115,27 @@ def holdings_of(settings: SaleSettings, span: Span) -> Holdings:
     return [("opensearch", opensearch), ("lake", lake), ("warehouse", warehouse)]
 
 
+def _told(of_all: Holdings, stop: threading.Event, say: Callable[[str], object]) -> Holdings:
+    """The same; millions of lines take minutes, in which `say` is told of them, and `stop` ends the reading."""
+
+    def read(store: str, rows: Callable[[], Iterator[Held]]) -> Iterator[Held]:
+        for number, row in enumerate(rows(), 1):
+            if number % _TOLD == 0:
+                say(f"{store}: {number:,} rows read")
+                if stop.is_set():
+                    raise Outage("stopped before all of it was read")
+            yield row
+
+    return [(store, partial(read, store, rows)) for store, rows in of_all]
+
+
 def _look(
-    folder: RunFolder, plan: Plan, settings: SaleSettings, limits: Thresholds, reconciliation: Reconciliation
+    folder: RunFolder,
+    plan: Plan,
+    settings: SaleSettings,
+    limits: Thresholds,
+    reconciliation: Reconciliation,
+    told: Callable[[Holdings], Holdings],
 ) -> Proof:
     times = reconciliation.span_us()
     written, on_time, by_minute = reconciliation.lateness()
@@ -118,7 +143,7 @@ def _look(
         raise ConfigError(f"{folder.root}: nothing was sent in this run; {folder.root / 'locust.log'} says why")
     began, ended = (dt.datetime.fromtimestamp(us / 1e6, dt.UTC) for us in times)
     holdings = holdings_of(settings, Span(began - _BEFORE, min(ended + _AFTER, dt.datetime.now(dt.UTC) + _BEFORE)))
-    stores, unreadable = _judged(reconciliation, holdings, folder.root)
+    stores, unreadable = _judged(reconciliation, told(holdings), folder.root)
     samples = read_samples(folder.samples)
     namespace = settings.agent.metrics_namespace
     return Proof(

@@ -1,5 +1,8 @@
 """A proof, from what a run's folder holds and stores that are tables here."""
 
+import threading
+from types import MappingProxyType
+
 import pytest
 
 from loadtests.proof import prove as module
@@ -24,7 +27,7 @@ def proven(tmp_path, monkeypatch):
     """The proof of three orders, the first one emitted twice, by stores that hold these rows in each look."""
     monkeypatch.setattr(module, "client", lambda *_: None)
 
-    def proven(*looks, files=(), **changes):
+    def proven(*looks, files=(), how=MappingProxyType({}), **changes):
         folder = RunFolder(tmp_path / "run")
         folder.make(Plan(run_id="r", seed=1, shape_name="x", orders=HELD, visits=None, settings_file="s", **changes))
         with Ledger(folder.intended, folder.probes, "one") as ledger:
@@ -42,7 +45,7 @@ def proven(tmp_path, monkeypatch):
 
         monkeypatch.setattr(module, "holdings_of", lambda settings, span: [("lake", rows)])
         monkeypatch.setattr(module, "_AGAIN_S", 0.001)
-        return prove(folder, SaleSettings(), thresholds(), wait_s=0.001 * (len(looks) - 1))
+        return prove(folder, SaleSettings(), thresholds(), wait_s=60.0 * (len(looks) > 1), **how)
 
     return proven
 
@@ -62,6 +65,21 @@ def test_stores_are_asked_again_while_something_is_missing_and_the_ledgers_are_r
     (lake,) = proof.stores
     assert (lake.missing, lake.duplicated, lake.altered, lake.undetected, lake.foreign) == (0, 0, 0, 0, 0)
     assert (len(read), proof.unreadable) == (1, {})
+
+
+def test_a_look_that_began_in_time_is_followed_by_another_however_long_it_took(proven, monkeypatch):
+    """What it missed may have come while it was read."""
+    times = iter([0.0, 0.0, 600.0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(times))
+    assert proven(orders(0), orders(0, 1)).stores[0].missing == 1
+
+
+def test_what_takes_long_is_told_of_and_ends_when_it_is_to(proven, monkeypatch):
+    monkeypatch.setattr(module, "_TOLD", 2)
+    said, stop = [], threading.Event()
+    stop.set()
+    proof = proven(orders(0, 1, 2), how={"say": said.append, "stop": stop})
+    assert (said[0], list(proof.unreadable)) == ("lake: 2 rows read", ["lake"])
 
 
 def test_without_a_board_nothing_is_said_of_it(proven):
