@@ -1,8 +1,8 @@
 """Asks OpenSearch while someone watches, and publishes what changed: one poller, however many viewers.
 
-Three questions, each at its own pace: the open minutes and the last orders at every look; best sellers and refusals
-every few seconds; the closed minutes seldom, for orders that came late. A question rests at least `_REST` times as
-long as its answer took, so a slow store is asked less often rather than pressed harder.
+Four questions, each at its own pace: the open minutes and the last orders at every look; the minutes just over, and
+best sellers and refusals, every few seconds; the closed minutes seldom, for orders that came late. A question rests
+several times as long as its answer took, so a slow store is asked less often rather than pressed harder.
 """
 
 import asyncio
@@ -21,9 +21,10 @@ from dashboards.board.search import Answer, Searcher, Unanswered
 from dashboards.board.snapshot import Snapshot, Storefront, snapshot
 from runtime.clock import Clock
 
+RECENT_S = 5.0
 DETAILS_S = 5.0
 CLOSED_S = 30.0
-_REST = 3.0
+_REST, _REST_OF_DETAILS = 3.0, 9.0  # times its answer: what people see change is asked for sooner
 _RETRY_S = 1.0  # after no answer: soon enough to see a restart, seldom enough not to disturb one
 _LINGER_S = 10.0  # a page that is loaded again finds the figures warm
 # A snapshot that says nothing new still tells the page that the board is alive.
@@ -40,6 +41,7 @@ class Question:
 
     name: str
     every_s: float
+    rest: float  # at least so many times as long as the answer took
     searches: Callable[[datetime], list[Search]]
     fold: Callable[[Known, Sequence[Answer], datetime], Known]
 
@@ -50,20 +52,30 @@ def questions(refresh_s: float) -> tuple[Question, ...]:
         Question(
             name="open minutes",
             every_s=refresh_s,
+            rest=_REST,
             searches=lambda now: [queries.minute_figures(queries.open_window(now)), queries.last_orders(now)],
             fold=lambda known, answers, now: known.with_minutes(answers[0], queries.open_window(now), now).with_orders(
                 answers[1]
             ),
         ),
         Question(
+            name="recent minutes",
+            every_s=RECENT_S,
+            rest=_REST,
+            searches=lambda now: [queries.minute_figures(queries.recent_window(now))],
+            fold=lambda known, answers, now: known.with_minutes(answers[0], queries.recent_window(now), now),
+        ),
+        Question(
             name="details",
             every_s=DETAILS_S,
+            rest=_REST_OF_DETAILS,
             searches=lambda now: [queries.best_sellers(now), queries.refusals(now)],
             fold=lambda known, answers, _: known.with_sellers(answers[0]).with_refusals(answers[1]),
         ),
         Question(
             name="closed minutes",
             every_s=CLOSED_S,
+            rest=_REST_OF_DETAILS,
             searches=lambda now: [queries.minute_figures(queries.closed_window(now))],
             fold=lambda known, answers, now: known.with_minutes(answers[0], queries.closed_window(now), now),
         ),
@@ -127,7 +139,7 @@ class Poller:
             rest_s = question.every_s - (self._clock.monotonic() - began)
         self._unasked.discard(question.name)
         self._publish()
-        return max(rest_s, _REST * (self._clock.monotonic() - began))
+        return max(rest_s, question.rest * (self._clock.monotonic() - began))
 
     async def _keep_asking(self, question: Question) -> None:
         while True:

@@ -18,7 +18,8 @@ from contract.question import formula_of
 
 MINUTE = timedelta(minutes=1)
 MINUTES_SHOWN = 60
-MINUTES_OPEN = 2  # minutes that may still change at every look: orders take seconds, and clocks differ a little
+SETTLING = timedelta(seconds=15)  # in which a minute that is over still fills: orders take seconds, and clocks differ
+MINUTES_RECENT = 2
 SELLERS_MINUTES = 15
 SELLERS_SHOWN = 10
 ORDERS_SHOWN = 10
@@ -47,18 +48,23 @@ class Window:
 
 def window(now: datetime, minutes: int) -> Window:
     """The last `minutes` minutes, the running one included."""
-    end = now.replace(second=0, microsecond=0) + MINUTE
+    end = _minute(now) + MINUTE
     return Window(start=end - MINUTE * minutes, end=end)
 
 
 def open_window(now: datetime) -> Window:
-    """The minutes that are asked for at every look."""
-    return window(now, MINUTES_OPEN)
+    """The minutes that are asked for at every look: the running one, and the one before while its last orders come."""
+    return Window(start=_minute(now - SETTLING), end=_minute(now) + MINUTE)
+
+
+def recent_window(now: datetime) -> Window:
+    """The minutes before those: orders that a store was slow with come to them."""
+    return Window(start=open_window(now).start - MINUTE * MINUTES_RECENT, end=open_window(now).start)
 
 
 def closed_window(now: datetime) -> Window:
     """The minutes shown before those: they change only when orders arrive late."""
-    return Window(start=window(now, MINUTES_SHOWN).start, end=open_window(now).start)
+    return Window(start=window(now, MINUTES_SHOWN).start, end=recent_window(now).start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,10 @@ def _aggregate(query: Mapping[str, Any], aggregations: Mapping[str, Any]) -> dic
 
 def _between(field: str, span: Window) -> dict[str, Any]:
     return {"range": {field: {"gte": _iso(span.start), "lt": _iso(span.end)}}}
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
 
 
 def _iso(moment: datetime) -> str:

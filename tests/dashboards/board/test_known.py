@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from contract.rows import OrderRow
 from dashboards.board.known import Known, Refusal, Seller, Tally, total
-from dashboards.board.queries import MINUTE, MINUTES_SHOWN, closed_window, open_window, window
+from dashboards.board.queries import MINUTE, MINUTES_SHOWN, closed_window, open_window, recent_window, window
 from dashboards.board.search import Answer, typed
 from dashboards.board.testing import minutes_answer, orders_answer, refusals_answer, sellers_answer
 
 pytestmark = pytest.mark.unit
 
-NOW = datetime(2026, 11, 27, 8, 30, 45, tzinfo=UTC)
+NOW = datetime(2026, 11, 27, 8, 30, 10, tzinfo=UTC)
 THIS = datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
 
 
@@ -74,10 +74,10 @@ tallies = st.builds(Tally, st.integers(-(10**9), 10**9), st.integers(0, 10**6))
 
 
 @given(figures=st.dictionaries(st.integers(0, MINUTES_SHOWN - 1), tallies))
-def test_whatever_the_split_into_open_and_closed_every_minute_is_counted_once(figures: dict[int, Tally]) -> None:
+def test_whatever_the_split_every_minute_is_counted_once(figures: dict[int, Tally]) -> None:
     start = window(NOW, MINUTES_SHOWN).start
     known = Known()
-    for span in (closed_window(NOW), open_window(NOW)):
+    for span in (closed_window(NOW), recent_window(NOW), open_window(NOW)):
         inside = {
             start + MINUTE * n: tally for n, tally in figures.items() if span.start <= start + MINUTE * n < span.end
         }

@@ -5,7 +5,7 @@ import pytest
 
 from contract.rows import OrderRow
 from dashboards.board.feed import Feed
-from dashboards.board.poller import CLOSED_S, DETAILS_S, PARTIAL, Poller
+from dashboards.board.poller import CLOSED_S, DETAILS_S, PARTIAL, RECENT_S, Poller
 from dashboards.board.queries import Search
 from dashboards.board.search import Answer
 from dashboards.board.snapshot import Snapshot, Storefront
@@ -37,7 +37,7 @@ class Board:
         self.searcher = ScriptedSearcher()
         self.feed = RecordingFeed()
         self.poller = Poller(self.searcher, self.feed, shop, clock=self.clock, refresh_s=REFRESH_S, sleep=sleep)
-        self.open, self.details, self.closed = self.poller.questions
+        self.open, self.recent, self.details, self.closed = self.poller.questions
 
     def ask_all(self) -> Snapshot:
         async def play() -> None:
@@ -64,7 +64,7 @@ def test_nothing_is_shown_before_every_question_was_asked(board: Board) -> None:
             counts.append(len(board.feed.published))
         return counts
 
-    assert asyncio.run(play()) == [0, 0, 1]
+    assert asyncio.run(play()) == [0, 0, 0, 1]
 
 
 def test_all_answers_arrive_on_the_page(board: Board, order_row: Callable[..., OrderRow]) -> None:
@@ -84,7 +84,7 @@ def test_each_question_rests_for_its_own_time(board: Board) -> None:
     async def play() -> list[float]:
         return [await board.poller.ask(question) for question in board.poller.questions]
 
-    assert asyncio.run(play()) == [REFRESH_S, DETAILS_S, CLOSED_S]
+    assert asyncio.run(play()) == [REFRESH_S, RECENT_S, DETAILS_S, CLOSED_S]
 
 
 def test_a_slow_store_is_asked_less_often(board: Board) -> None:
@@ -95,6 +95,7 @@ def test_a_slow_store_is_asked_less_often(board: Board) -> None:
 
     board.poller._searcher = Slow()
     assert board.ask_open() == 6.0
+    assert asyncio.run(board.poller.ask(board.details)) == 18.0
 
 
 def test_no_news_is_not_sent_but_a_sign_of_life_is(board: Board) -> None:

@@ -11,6 +11,7 @@ from dashboards.board.queries import (
     last_orders,
     minute_figures,
     open_window,
+    recent_window,
     refusals,
     window,
 )
@@ -29,11 +30,17 @@ def test_a_window_ends_with_the_running_minute() -> None:
 
 
 @given(now=moments)
-def test_open_and_closed_minutes_are_all_that_is_shown_and_never_the_same(now: datetime) -> None:
-    both = closed_window(now).minutes + open_window(now).minutes
-    assert both == window(now, MINUTES_SHOWN).minutes
-    assert len(set(both)) == MINUTES_SHOWN
-    assert both[-1] <= now < both[-1] + timedelta(minutes=1)
+def test_closed_recent_and_open_minutes_are_all_that_is_shown_and_never_the_same(now: datetime) -> None:
+    all_three = closed_window(now).minutes + recent_window(now).minutes + open_window(now).minutes
+    assert all_three == window(now, MINUTES_SHOWN).minutes
+    assert len(set(all_three)) == MINUTES_SHOWN
+    assert all_three[-1] <= now < all_three[-1] + timedelta(minutes=1)
+
+
+def test_a_minute_stays_open_until_its_last_orders_have_come() -> None:
+    over = NOW.replace(second=0, microsecond=0)
+    assert [each.minute for each in open_window(over + timedelta(seconds=14)).minutes] == [29, 30]
+    assert [each.minute for each in open_window(over + timedelta(seconds=15)).minutes] == [30]
 
 
 def test_bodies_stay_the_same_for_a_minute_so_that_they_can_be_cached() -> None:
@@ -45,7 +52,7 @@ def test_bodies_stay_the_same_for_a_minute_so_that_they_can_be_cached() -> None:
 
 def test_figures_are_asked_for_within_their_window_and_by_currency() -> None:
     body = minute_figures(open_window(NOW)).body
-    assert body["query"] == {"range": {"event_time": {"gte": "2026-11-27T08:29:00Z", "lt": "2026-11-27T08:31:00Z"}}}
+    assert body["query"] == {"range": {"event_time": {"gte": "2026-11-27T08:30:00Z", "lt": "2026-11-27T08:31:00Z"}}}
     assert body["aggs"]["currencies"]["terms"]["field"] == "currency"
     assert body["size"] == 0
     assert body["track_total_hits"] is False
