@@ -16,7 +16,7 @@ import msgspec
 from dashboards.board import queries
 from dashboards.board.feed import Feed
 from dashboards.board.known import Known
-from dashboards.board.queries import Search
+from dashboards.board.queries import Search, Window
 from dashboards.board.search import Answer, Searcher, Unanswered
 from dashboards.board.snapshot import Snapshot, Storefront, snapshot
 from runtime.clock import Clock
@@ -58,13 +58,7 @@ def questions(refresh_s: float) -> tuple[Question, ...]:
                 answers[1]
             ),
         ),
-        Question(
-            name="recent minutes",
-            every_s=RECENT_S,
-            rest=_REST,
-            searches=lambda now: [queries.minute_figures(queries.recent_window(now))],
-            fold=lambda known, answers, now: known.with_minutes(answers[0], queries.recent_window(now), now),
-        ),
+        _minutes("recent minutes", RECENT_S, _REST, queries.recent_window),
         Question(
             name="details",
             every_s=DETAILS_S,
@@ -72,13 +66,17 @@ def questions(refresh_s: float) -> tuple[Question, ...]:
             searches=lambda now: [queries.best_sellers(now), queries.refusals(now)],
             fold=lambda known, answers, _: known.with_sellers(answers[0]).with_refusals(answers[1]),
         ),
-        Question(
-            name="closed minutes",
-            every_s=CLOSED_S,
-            rest=_REST_OF_DETAILS,
-            searches=lambda now: [queries.minute_figures(queries.closed_window(now))],
-            fold=lambda known, answers, now: known.with_minutes(answers[0], queries.closed_window(now), now),
-        ),
+        _minutes("closed minutes", CLOSED_S, _REST_OF_DETAILS, queries.closed_window),
+    )
+
+
+def _minutes(name: str, every_s: float, rest: float, window: Callable[[datetime], Window]) -> Question:
+    return Question(
+        name=name,
+        every_s=every_s,
+        rest=rest,
+        searches=lambda now: [queries.minute_figures(window(now))],
+        fold=lambda known, answers, now: known.with_minutes(answers[0], window(now), now),
     )
 
 
