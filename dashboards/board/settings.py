@@ -11,7 +11,7 @@ class Board:
 
     host: str = setting("127.0.0.1", "address to listen on; the page has no log-in, so this machine only")
     port: int = setting(8081, "port to listen on; 0: any free one")
-    refresh_s: float = setting(0.5, "pause between two looks at the newest minutes while someone watches", unit="s")
+    refresh_s: float = setting(0.25, "pause between two looks at the newest minutes while someone watches", unit="s")
     patience_s: float = setting(5.0, "longest wait for one answer of OpenSearch", unit="s")
     viewers: int = setting(200, "open pages at most; one more is asked to come back later")
 
