@@ -2,8 +2,8 @@
 
 Its figures are those of `contract.figures`: revenue and orders by minute and currency, pieces by product, letters by
 reason. Orders are cut by event time, so a late order lands in the minute in which it was placed. Bounds are whole
-minutes: a body stays the same for a minute, and so OpenSearch can answer from its request cache for every index that
-has not changed.
+minutes, which move on with the minute or with its settling: between those a body stays the same, and so OpenSearch can
+answer from its request cache for every index that has not changed.
 """
 
 from collections.abc import Mapping

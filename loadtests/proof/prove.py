@@ -66,7 +66,7 @@ def prove(
         reconciliation.intend(sorted(folder.intended.glob("*.csv")))
         while True:
             began_s = time.monotonic()
-            proof = _look(folder, plan, settings, limits, reconciliation, lambda of_all: _told(of_all, stop, say))
+            proof = _look(folder, plan, settings, limits, reconciliation, partial(_told, stop=stop, say=say))
             missing = sum(store.missing + store.undetected for store in proof.stores)
             if not (missing or proof.unreadable):
                 break
